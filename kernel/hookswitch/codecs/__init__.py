@@ -1,0 +1,1 @@
+"""Audio codecs, worked in batches of many ports at once."""

@@ -1,0 +1,1 @@
+"""The mixer: ports, rooms, edges and banks, served by one synchronous tick."""
