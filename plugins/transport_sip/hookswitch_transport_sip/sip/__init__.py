@@ -1,0 +1,1 @@
+"""Sans-I/O SIP (RFC 3261): no sockets, no clock; time is a parameter in seconds."""

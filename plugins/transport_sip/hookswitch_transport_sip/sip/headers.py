@@ -1,0 +1,187 @@
+"""Header fields of a message: an ordered multi-map that ignores case (RFC 3261 section 7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .grammar import split_commas
+
+_COMPACT = {
+    "a": "Accept-Contact",
+    "b": "Referred-By",
+    "c": "Content-Type",
+    "d": "Request-Disposition",
+    "e": "Content-Encoding",
+    "f": "From",
+    "i": "Call-ID",
+    "j": "Reject-Contact",
+    "k": "Supported",
+    "l": "Content-Length",
+    "m": "Contact",
+    "o": "Event",
+    "r": "Refer-To",
+    "s": "Subject",
+    "t": "To",
+    "u": "Allow-Events",
+    "v": "Via",
+    "x": "Session-Expires",
+    "y": "Identity",
+}
+_NAMES = (
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Alert-Info",
+    "Allow",
+    "Authentication-Info",
+    "Authorization",
+    "Call-Info",
+    "Content-Disposition",
+    "Content-Language",
+    "CSeq",
+    "Date",
+    "Diversion",
+    "Error-Info",
+    "Expires",
+    "History-Info",
+    "In-Reply-To",
+    "Max-Forwards",
+    "MIME-Version",
+    "Min-Expires",
+    "Min-SE",
+    "Organization",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Path",
+    "Priority",
+    "Privacy",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Require",
+    "RAck",
+    "Reason",
+    "Record-Route",
+    "Replaces",
+    "Reply-To",
+    "Require",
+    "Retry-After",
+    "Route",
+    "RSeq",
+    "Server",
+    "Service-Route",
+    "Subscription-State",
+    "Timestamp",
+    "Unsupported",
+    "User-Agent",
+    "Warning",
+    "WWW-Authenticate",
+)
+_CANONICAL = {name.lower(): name for name in (*_NAMES, *_COMPACT.values())} | _COMPACT
+KNOWN = _CANONICAL | {name: name for name in _CANONICAL.values()}
+
+
+def canonical(name: str) -> str:
+    """Return a field's long name in its usual spelling; unknown names stay as written."""
+    known = KNOWN.get(name)
+    return known if known is not None else _CANONICAL.get(name.lower(), name)
+
+
+class Headers:
+    """Header fields in message order; look-up by any spelling or compact form."""
+
+    __slots__ = ("_index", "_items")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self._items = [(canonical(name), value) for name, value in items]
+        self._index: dict[str, list[str]] | None = None
+
+    @classmethod
+    def of_canonical(cls, items: list[tuple[str, str]]) -> Headers:
+        """Take over a list whose names are canonical already; the parser's short way."""
+        headers = cls()
+        headers._items = items
+        return headers
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the first field's value."""
+        values = self._indexed().get(canonical(name).lower())
+        return values[0] if values else default
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of all fields of that name, not split at commas."""
+        return list(self._indexed().get(canonical(name).lower(), ()))
+
+    def split(self, name: str) -> list[str]:
+        """Return the elements of a list header, from all its fields."""
+        return [item for value in self.get_all(name) for item in split_commas(value)]
+
+    def add(self, name: str, value: str) -> None:
+        """Append a field."""
+        self._items.append((canonical(name), value))
+        self._index = None
+
+    def prepend(self, name: str, value: str) -> None:
+        """Put a field before all others."""
+        self._items.insert(0, (canonical(name), value))
+        self._index = None
+
+    def set(self, name: str, value: str) -> None:
+        """Replace all fields of that name by one, at the place of the first."""
+        key = canonical(name).lower()
+        for place, (other, _) in enumerate(self._items):
+            if other.lower() == key:
+                self._items[place] = (other, value)
+                rest = [item for item in self._items[place + 1 :] if item[0].lower() != key]
+                self._items[place + 1 :] = rest
+                break
+        else:
+            self._items.append((canonical(name), value))
+        self._index = None
+
+    def set_first(self, name: str, value: str) -> None:
+        """Replace the first field of that name, leaving further ones."""
+        key = canonical(name).lower()
+        for place, (other, _) in enumerate(self._items):
+            if other.lower() == key:
+                self._items[place] = (other, value)
+                self._index = None
+                return
+        self.add(name, value)
+
+    def remove(self, name: str) -> None:
+        """Drop all fields of that name."""
+        key = canonical(name).lower()
+        self._items = [item for item in self._items if item[0].lower() != key]
+        self._index = None
+
+    def extend(self, items: Iterable[tuple[str, str]]) -> None:
+        """Append fields."""
+        self._items.extend((canonical(name), value) for name, value in items)
+        self._index = None
+
+    def copy(self) -> Headers:
+        """Return an independent copy."""
+        return Headers.of_canonical(list(self._items))
+
+    def _indexed(self) -> dict[str, list[str]]:
+        if self._index is None:
+            index: dict[str, list[str]] = {}
+            for name, value in self._items:
+                index.setdefault(name.lower(), []).append(value)
+            self._index = index
+        return self._index
+
+    def __contains__(self, name: str) -> bool:
+        return canonical(name).lower() in self._indexed()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._items == other._items
+
+    def __repr__(self) -> str:
+        return f"Headers({self._items!r})"
