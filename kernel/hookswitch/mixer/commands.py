@@ -1,0 +1,134 @@
+"""What can be said to the mixer: plain values, applied in batches between two ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .bank import PortSpec
+
+Matrix = Mapping[str, tuple[str, ...]]
+"""Listener role -> the source roles it hears."""
+
+Tap = Literal["says", "hears"]
+"""Which side of a source port an edge listens to: what it says, or what it hears."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPort:
+    """Open a port; it is in no room and hears comfort noise."""
+
+    spec: PortSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePort:
+    """Close a port, wherever it is; its edges go with it."""
+
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePort:
+    """Change lasting parameters of a port's bank."""
+
+    port: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPort:
+    """Have a port's bank do something once."""
+
+    port: str
+    message: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetPort:
+    """Change how a port takes part; None leaves a property as it is.
+
+    A muted port is not in its room's mix, a deaf one hears nothing. Role "" is no role.
+    """
+
+    port: str
+    mute: bool | None = None
+    deaf: bool | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoom:
+    """Open a room of a nominal rate: 8000, 16000 or 48000 Hz."""
+
+    room: str
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRoom:
+    """Close a room; its members are then in none."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Put a port into a room, out of any other it was in."""
+
+    port: str
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Take a port out of its room."""
+
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRouting:
+    """Replace a room's routing matrix; an empty one is full mesh."""
+
+    room: str
+    matrix: Matrix = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Have ``listener`` hear ``source`` outside any room, or at another gain than before.
+
+    Mute does not silence an edge: it is a tap on the port itself.
+    """
+
+    source: str
+    listener: str
+    tap: Tap = "says"
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Take an edge away."""
+
+    source: str
+    listener: str
+    tap: Tap = "says"
+
+
+Command = (
+    OpenPort
+    | ClosePort
+    | UpdatePort
+    | SignalPort
+    | SetPort
+    | OpenRoom
+    | CloseRoom
+    | Join
+    | Leave
+    | SetRouting
+    | Connect
+    | Disconnect
+)

@@ -1,0 +1,73 @@
+"""The frame matrices of one rate, with what the engine keeps per row between ticks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .bank import frame_samples
+from .level import ComfortNoise, Limiter
+from .resample import Index
+from .table import Rows
+
+SPLICE_MS = 5
+"""Time over which a jump in a signal, made by a change of its path, is smoothed out."""
+
+
+class RateFrames:
+    """Inputs and outputs of all ports of one rate: (rows, samples) each, and the tick before."""
+
+    _PER_ROW = ("inputs", "past_inputs", "outputs", "past_outputs", "_gains", "_noise")
+
+    def __init__(self, rate: int, rows: int = 64) -> None:
+        shape = (rows, frame_samples(rate))
+        self.inputs = np.zeros(shape, np.float32)
+        self.past_inputs = np.zeros(shape, np.float32)
+        self.outputs = np.zeros(shape, np.float32)
+        self.past_outputs = np.zeros(shape, np.float32)
+        self._gains = np.ones(rows, np.float32)
+        self._noise = np.zeros(rows, np.bool_)
+        self._rows = Rows()
+        self._limiter = Limiter(rate)
+        self._comfort_noise = ComfortNoise(rate)
+        fade = rate * SPLICE_MS // 1000
+        self._fade = np.linspace(1.0, 0.0, fade, endpoint=False, dtype=np.float32)
+
+    def open(self, noise: bool) -> int:
+        """Take a row, silent in the past as well."""
+        row = self._rows.take()
+        if row >= len(self._gains):
+            for name in self._PER_ROW:
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
+        for matrix in (self.inputs, self.past_inputs, self.outputs, self.past_outputs):
+            matrix[row] = 0.0
+        self._gains[row], self._noise[row] = 1.0, noise
+        return row
+
+    def close(self, row: int) -> None:
+        """Give a row back; what it last held is heard by nobody."""
+        self._noise[row] = False
+        self.inputs[row] = self.past_inputs[row] = 0.0
+        self._rows.give_back(row)
+
+    def turn(self) -> None:
+        """This tick's frames become the past; the outputs start silent."""
+        self.inputs, self.past_inputs = self.past_inputs, self.inputs
+        self.outputs, self.past_outputs = self.past_outputs, self.outputs
+        self.outputs[: self._rows.used] = 0.0
+
+    def splice(self, rows: Index) -> None:
+        """Join these output rows to their past without a step: the difference fades out."""
+        jump = self.past_outputs[rows, -1] - self.outputs[rows, 0]
+        self.outputs[rows, : len(self._fade)] += jump[:, None] * self._fade
+
+    def finish(self, tick: int) -> None:
+        """Limit the outputs, and put comfort noise into the silent ones that want it."""
+        outputs = self.outputs[: self._rows.used]
+        if not len(outputs):
+            return
+        peaks = np.maximum(outputs.max(axis=1), -outputs.min(axis=1))
+        self._limiter.apply(outputs, peaks, self._gains[: len(peaks)])
+        silent = np.flatnonzero((peaks == 0.0) & self._noise[: len(peaks)])
+        if len(silent):
+            self._comfort_noise.fill(outputs, silent, tick)

@@ -1,0 +1,317 @@
+"""The plan of a tick: the topology compiled to index arrays, so that no tick looks at a port.
+
+Made anew, by array operations, only after a tick's worth of commands has changed something.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from .bank import ROOM_RATES, Samples
+from .resample import Index
+from .table import NO_ROOM, PortTable, RoomTable
+from .topology import Topology
+
+Pair = tuple[int, int]
+"""From rate, to rate, in Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Rows copied from one matrix to another: ``to[dest] = source[origin]``.
+
+    ``origin`` counts lanes of a conversion when ``pair`` is given, rows of the frame matrix
+    otherwise.
+    """
+
+    pair: Pair | None
+    origin: Index
+    dest: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The conversions of one pair of rates: ``keys`` name the lanes, ``rows`` are their source."""
+
+    keys: Index
+    rows: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rooms of the same size, side by side: rows ``start`` to ``stop``, ``size`` per room.
+
+    ``hears`` is (rooms, size, size) of 0 and 1 where a matrix restricts, None for full mesh.
+    """
+
+    start: int
+    stop: int
+    size: int
+    hears: Samples | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Edges of distinct listeners: ``mix[listeners] += gains · heard[edges]``."""
+
+    listeners: Index
+    edges: Index
+    gains: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """All that is mixed at one rate. Rows below ``joined`` are members of rooms."""
+
+    rate: int
+    rows: int
+    joined: int
+    fill: tuple[Copy, ...]
+    muted: Index
+    groups: tuple[Group, ...]
+    heard_rows: int
+    heard: tuple[Copy, ...]
+    layers: tuple[Layer, ...]
+    deliver: tuple[Copy, ...]
+    """From mix rows to rows of the output matrix; with a pair, through a conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Edges on what a port hears, all listeners of one rate."""
+
+    rate: int
+    heard_rows: int
+    heard: tuple[Copy, ...]
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One tick's work."""
+
+    inputs: dict[Pair, Lanes]
+    mixes: tuple[Mix, ...]
+    outputs: dict[Pair, Lanes]
+    deaf: dict[int, Index]
+    hear_lanes: dict[Pair, Lanes]
+    hearings: tuple[Hearing, ...]
+    mix_rate: dict[int, int]
+    """Serial of every port in a room -> the rate it is mixed at."""
+
+
+EMPTY = Plan({}, (), {}, {}, {}, (), {})
+
+
+def compile_plan(topology: Topology, ports: PortTable, rooms: RoomTable) -> Plan:
+    """Compile the present topology."""
+    return _Compiler(topology, ports, rooms).plan()
+
+
+class _Compiler:
+    def __init__(self, topology: Topology, ports: PortTable, rooms: RoomTable) -> None:
+        self._topology, self._ports, self._rooms = topology, ports, rooms
+        lines = ports.lines()
+        self._joined = lines[ports.room[lines] != NO_ROOM]
+        self._size = np.bincount(ports.room[self._joined], minlength=len(rooms.rate))
+        self._mix_rate = self._mix_rates()
+        edges = [(s, d, t, g) for (s, d, t), g in topology.edges.items()]
+        self._says = self._edge_columns([e for e in edges if e[2] == "says"])
+        self._hears = self._edge_columns([e for e in edges if e[2] == "hears"])
+        self._input_lanes: dict[Pair, Index] = {}
+        """Lines whose input is converted, ascending: their position is their lane."""
+        self._output_lanes: dict[Pair, Lanes] = {}
+
+    def plan(self) -> Plan:
+        ports = self._ports
+        self._collect_input_lanes()
+        used = np.union1d(self._joined, self._says[1])
+        rates = np.unique(self._mix_rate[used]) if len(used) else np.zeros(0, np.intp)
+        mixes = tuple(self._mix(int(rate)) for rate in rates)
+        lines = ports.lines()
+        deaf = lines[ports.deaf[lines]]
+        hear_lanes, hearings = self._hearings()
+        return Plan(
+            inputs={
+                pair: Lanes(ports.serial[lane], ports.row[lane])
+                for pair, lane in self._input_lanes.items()
+            },
+            mixes=mixes,
+            outputs=self._output_lanes,
+            deaf={
+                int(rate): ports.row[deaf[ports.rate[deaf] == rate]]
+                for rate in np.unique(ports.rate[deaf])
+            },
+            hear_lanes=hear_lanes,
+            hearings=hearings,
+            mix_rate=dict(
+                zip(
+                    ports.serial[self._joined].tolist(),
+                    self._mix_rate[self._joined].tolist(),
+                    strict=True,
+                )
+            ),
+        )
+
+    def _mix_rates(self) -> Index:
+        """Each line's mix rate.
+
+        A room is mixed no faster than its fastest member, since nothing in it could hear the
+        difference; a port in no room at its own rate.
+        """
+        ports, rooms = self._ports, self._rooms
+        room = ports.room[self._joined]
+        fastest = np.zeros_like(rooms.rate)
+        np.maximum.at(fastest, room, ports.rate[self._joined])
+        ladder = np.array(ROOM_RATES)
+        ceiling = ladder[np.minimum(np.searchsorted(ladder, fastest), len(ladder) - 1)]
+        rates = ports.rate.copy()
+        rates[self._joined] = np.minimum(ceiling, rooms.rate)[room]
+        return rates
+
+    def _edge_columns(
+        self, edges: list[tuple[str, str, str, float]]
+    ) -> tuple[Index, Index, Samples]:
+        names = self._ports.names
+        return (
+            np.array([names[e[0]] for e in edges], np.intp),
+            np.array([names[e[1]] for e in edges], np.intp),
+            np.array([10 ** (e[3] / 20) for e in edges], np.float32),
+        )
+
+    def _collect_input_lanes(self) -> None:
+        """A lane for every (port, rate) at which a room or an edge wants it and it is not."""
+        source, listener, _ = self._says
+        lines = np.concatenate([self._joined, source])
+        target = np.concatenate([self._mix_rate[self._joined], self._mix_rate[listener]])
+        self._input_lanes = self._lanes(lines, target)
+
+    def _lanes(self, lines: Index, target: Index) -> dict[Pair, Index]:
+        origin = self._ports.rate[lines]
+        pairs = {
+            (int(a), int(b))
+            for a, b in zip(origin.tolist(), target.tolist(), strict=True)
+            if a != b
+        }
+        return {(a, b): np.unique(lines[(origin == a) & (target == b)]) for a, b in sorted(pairs)}
+
+    def _sources(self, lines: Index, rate: int, lanes: dict[Pair, Index]) -> tuple[Copy, ...]:
+        """How to gather these lines' audio at ``rate``, one row each, in order."""
+        copies = []
+        origin = self._ports.rate[lines]
+        for a in np.unique(origin).tolist():
+            dest = np.flatnonzero(origin == a)
+            if a == rate:
+                copies.append(Copy(None, self._ports.row[lines[dest]], dest))
+            else:
+                lane = np.searchsorted(lanes[a, rate], lines[dest])
+                copies.append(Copy((a, rate), lane, dest))
+        return tuple(copies)
+
+    def _mix(self, rate: int) -> Mix:
+        ports = self._ports
+        members = self._joined[self._mix_rate[self._joined] == rate]
+        room = ports.room[members]
+        members = members[np.lexsort((room, self._size[room], self._rooms.routed[room]))]
+        source, listener, gain = self._says
+        chosen = self._mix_rate[listener] == rate
+        source, listener, gain = source[chosen], listener[chosen], gain[chosen]
+        loners = np.setdiff1d(listener, members)
+        everyone = np.concatenate([members, loners])
+        position = np.zeros(len(ports.open), np.intp)
+        position[everyone] = np.arange(len(everyone))
+        return Mix(
+            rate=rate,
+            rows=len(everyone),
+            joined=len(members),
+            fill=self._sources(members, rate, self._input_lanes),
+            muted=np.flatnonzero(ports.mute[members]),
+            groups=tuple(self._groups(members)),
+            heard_rows=len(source),
+            heard=self._sources(source, rate, self._input_lanes),
+            layers=_layers(position[listener], gain),
+            deliver=self._deliver(everyone, rate),
+        )
+
+    def _groups(self, members: Index) -> list[Group]:
+        """Runs of rooms of one size; a room of one hears nobody and needs no work."""
+        room = self._ports.room[members]
+        key = self._size[room] * 2 + self._rooms.routed[room]
+        groups = []
+        for start, stop in _runs(key):
+            size = int(self._size[room[start]])
+            if size < 2:
+                continue
+            routed = bool(self._rooms.routed[room[start]])
+            hears = self._hears_matrix(members[start:stop], size) if routed else None
+            groups.append(Group(start, stop, size, hears))
+        return groups
+
+    def _hears_matrix(self, members: Index, size: int) -> Samples:
+        topology, by_line = self._topology, self._ports.by_line
+        hears = np.zeros((len(members) // size, size, size), np.float32)
+        for r, lines in enumerate(members.reshape(-1, size).tolist()):
+            ports = [topology.ports[by_line[line]] for line in lines]
+            room = topology.rooms[ports[0].room or ""]
+            for i, listener in enumerate(ports):
+                for j, source in enumerate(ports):
+                    hears[r, i, j] = i != j and room.hears(listener, source)
+        return hears
+
+    def _deliver(self, everyone: Index, rate: int) -> tuple[Copy, ...]:
+        ports = self._ports
+        copies = []
+        target = ports.rate[everyone]
+        for b in np.unique(target).tolist():
+            index = np.flatnonzero(target == b)
+            lines = everyone[index]
+            if b == rate:
+                copies.append(Copy(None, index, ports.row[lines]))
+                continue
+            order = np.argsort(ports.serial[lines])
+            pair = (rate, int(b))
+            self._output_lanes[pair] = Lanes(ports.serial[lines[order]], index[order])
+            copies.append(Copy(pair, index, ports.row[lines[order]]))
+        return tuple(copies)
+
+    def _hearings(self) -> tuple[dict[Pair, Lanes], tuple[Hearing, ...]]:
+        ports = self._ports
+        source, listener, gain = self._hears
+        lanes = self._lanes(source, ports.rate[listener])
+        hearings = []
+        for rate in np.unique(ports.rate[listener]).tolist():
+            chosen = ports.rate[listener] == rate
+            hearings.append(
+                Hearing(
+                    rate,
+                    int(chosen.sum()),
+                    self._sources(source[chosen], rate, lanes),
+                    _layers(ports.row[listener[chosen]], gain[chosen]),
+                )
+            )
+        named = {pair: Lanes(ports.serial[lane], ports.row[lane]) for pair, lane in lanes.items()}
+        return named, tuple(hearings)
+
+
+def _runs(key: Index) -> list[tuple[int, int]]:
+    """Start and stop of each run of equal values."""
+    if not len(key):
+        return []
+    cuts = np.flatnonzero(np.diff(key)) + 1
+    bounds = [0, *cuts.tolist(), len(key)]
+    return list(pairwise(bounds))
+
+
+def _layers(listener: Index, gain: Samples) -> tuple[Layer, ...]:
+    """Split edges so that within a layer no listener stands twice."""
+    layers = []
+    left = np.arange(len(listener))
+    while len(left):
+        _, first = np.unique(listener[left], return_index=True)
+        edges = left[first]
+        layers.append(Layer(listener[edges], edges, gain[edges][:, None]))
+        left = np.delete(left, first)
+    return tuple(layers)

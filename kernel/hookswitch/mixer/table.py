@@ -1,0 +1,121 @@
+"""The ports and rooms of an engine as columns of numbers, for array operations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .resample import Index
+from .topology import Topology
+
+NO_ROOM = -1
+
+
+class Rows:
+    """Hands out the lowest free row; frees it again."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self.used = 0
+        """One more than the highest row ever handed out."""
+
+    def take(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self.used += 1
+        return self.used - 1
+
+    def give_back(self, row: int) -> None:
+        self._free.append(row)
+
+
+class RoomTable:
+    """One line per room: its nominal rate, and whether its matrix restricts anybody."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self.by_line: dict[int, str] = {}
+        self._lines = Rows()
+        self.rate = np.zeros(64, np.intp)
+        self.routed = np.zeros(64, np.bool_)
+
+    def refresh(self, topology: Topology, name: str) -> None:
+        """Take over what the topology says of a room now."""
+        room = topology.rooms.get(name)
+        if room is None:
+            if name in self.names:
+                line = self.names.pop(name)
+                del self.by_line[line]
+                self._lines.give_back(line)
+            return
+        if name not in self.names:
+            line = self.names[name] = self._lines.take()
+            self.by_line[line] = name
+            if line >= len(self.rate):
+                self.rate = np.concatenate([self.rate, np.zeros_like(self.rate)])
+                self.routed = np.concatenate([self.routed, np.zeros_like(self.routed)])
+        line = self.names[name]
+        self.rate[line] = room.rate
+        roles = {topology.ports[member].role for member in room.members}
+        self.routed[line] = any(role in room.matrix for role in roles if role)
+
+
+class PortTable:
+    """One line per port.
+
+    ``row`` is the port's row in the frame matrices of its ``rate``; ``serial`` is never used twice,
+    so that a new port does not inherit the filter history of a closed one.
+    """
+
+    _COLUMNS = ("open", "rate", "row", "serial", "room", "mute", "deaf")
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self.by_line: dict[int, str] = {}
+        self._lines = Rows()
+        self._serial = 0
+        self.open = np.zeros(64, np.bool_)
+        self.rate = np.zeros(64, np.intp)
+        self.row = np.zeros(64, np.intp)
+        self.serial = np.zeros(64, np.intp)
+        self.room = np.full(64, NO_ROOM, np.intp)
+        self.mute = np.zeros(64, np.bool_)
+        self.deaf = np.zeros(64, np.bool_)
+
+    def add(self, name: str, rate: int, row: int) -> None:
+        line = self.names[name] = self._lines.take()
+        self.by_line[line] = name
+        if line >= len(self.open):
+            for column in self._COLUMNS:
+                old = getattr(self, column)
+                setattr(self, column, np.concatenate([old, np.zeros_like(old)]))
+        self._serial += 1
+        self.open[line], self.rate[line], self.row[line] = True, rate, row
+        self.serial[line], self.room[line] = self._serial, NO_ROOM
+        self.mute[line] = self.deaf[line] = False
+
+    def remove(self, name: str) -> None:
+        line = self.names.pop(name)
+        del self.by_line[line]
+        self.open[line], self.room[line] = False, NO_ROOM
+        self._lines.give_back(line)
+
+    def refresh(self, topology: Topology, rooms: RoomTable, name: str) -> None:
+        """Take over what the topology says of a port now."""
+        port, line = topology.ports[name], self.names[name]
+        self.room[line] = NO_ROOM if port.room is None else rooms.names[port.room]
+        self.mute[line], self.deaf[line] = port.mute, port.deaf
+
+    def row_of(self, name: str) -> int:
+        """The port's row in the frame matrices of its rate."""
+        return int(self.row[self.names[name]])
+
+    def rows_by_rate(self, serials: set[int]) -> dict[int, Index]:
+        """The rows of the open ports with these serials, by rate."""
+        lines = self.lines()
+        lines = lines[np.isin(self.serial[lines], list(serials))]
+        rates = self.rate[lines]
+        return {int(rate): self.row[lines[rates == rate]] for rate in np.unique(rates)}
+
+    def lines(self) -> Index:
+        """The lines of all open ports, ascending."""
+        return np.flatnonzero(self.open)

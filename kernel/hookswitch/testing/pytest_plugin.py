@@ -1,0 +1,1 @@
+"""Fixtures for tests of plugins; pytest finds them when hookswitch is installed."""

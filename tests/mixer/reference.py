@@ -1,0 +1,132 @@
+"""A mixer that is slow and obvious: one port at a time, whole signals, no shared arrays.
+
+It says what the engine must sound like; the engine is held against it sample by sample.
+"""
+
+from __future__ import annotations
+
+from math import lcm
+
+import numpy as np
+
+from hookswitch.mixer.bank import ROOM_RATES, frame_samples
+from hookswitch.mixer.level import ATTACK_MS, CEILING, RELEASE_DB_PER_TICK, THRESHOLD
+from hookswitch.mixer.resample import _prototype
+from hookswitch.mixer.topology import Topology
+
+
+def resampled(signal: np.ndarray, source: int, target: int, samples: int) -> np.ndarray:
+    """The last ``samples`` of a whole signal converted from one rate to another."""
+    if source == target:
+        return signal[-samples:]
+    common = lcm(source, target)
+    up, down = common // source, common // target
+    taps = _prototype(common, min(source, target)) * up
+    needed = 3 * frame_samples(source)  # whole frames, to keep the phase of the decimation
+    signal = np.concatenate([np.zeros(max(0, needed - len(signal))), signal[-needed:]])
+    stuffed = np.zeros(len(signal) * up)
+    stuffed[::up] = signal
+    return np.convolve(stuffed, taps)[: len(stuffed)][::down][-samples:]
+
+
+class ReferencePort:
+    """All that is remembered of one port."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.said = np.zeros(0)
+        self.mixed = np.zeros(0)
+        """What it heard at its mix rate since that last changed."""
+        self.mix_rate: int | None = None
+        self.was_joined = False
+        self.last_out = 0.0
+        self.gain = 1.0
+
+
+class ReferenceMixer:
+    """Mixes by the rules, from a topology and each port's frame."""
+
+    def __init__(self) -> None:
+        self.topology = Topology()
+        self.ports: dict[str, ReferencePort] = {}
+
+    def tick(self, said: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for name, port in self.topology.ports.items():
+            self.ports.setdefault(name, ReferencePort(port.spec.rate))
+        for name in set(self.ports) - set(self.topology.ports):
+            del self.ports[name]
+        for name, frame in said.items():
+            port = self.ports[name]
+            port.said = np.concatenate([port.said, frame])[-4800:]
+        outs = {name: self._heard(name) for name in self.ports}
+        self._overhear(outs)
+        return {name: self._limited(self.ports[name], out) for name, out in outs.items()}
+
+    def _heard(self, name: str) -> np.ndarray:
+        port, state = self.topology.ports[name], self.ports[name]
+        edges = {k: g for k, g in self.topology.edges.items() if k[1] == name and k[2] == "says"}
+        if port.room is None and not edges:
+            state.mix_rate, state.mixed, state.was_joined = None, np.zeros(0), False
+            return self._out(state, np.zeros(frame_samples(port.spec.rate)), spliced=False)
+        rate = port.spec.rate if port.room is None else self._mix_rate(port.room)
+        samples = frame_samples(rate)
+        heard = np.zeros(samples)
+        for other in self.topology.rooms[port.room].members if port.room else ():
+            source = self.topology.ports[other]
+            if other == name or source.mute:
+                continue
+            if self.topology.rooms[port.room].hears(port, source):
+                heard += resampled(self.ports[other].said, source.spec.rate, rate, samples)
+        for (source_name, _, _), gain in edges.items():
+            origin = self.ports[source_name]
+            heard += 10 ** (gain / 20) * resampled(origin.said, origin.rate, rate, samples)
+        before = state.mix_rate
+        spliced = port.room is not None and state.was_joined and before not in (None, rate)
+        if before != rate:
+            state.mixed = np.zeros(0)
+        state.mix_rate = rate
+        state.was_joined = port.room is not None
+        state.mixed = np.concatenate([state.mixed, heard])[-4800:]
+        out = resampled(state.mixed, rate, state.rate, frame_samples(state.rate)).copy()
+        if port.deaf:
+            out[:] = 0.0
+        return self._out(state, out, spliced)
+
+    def _out(self, state: ReferencePort, out: np.ndarray, spliced: bool) -> np.ndarray:
+        if not spliced:
+            return out
+        fade = state.rate * 5 // 1000
+        jump = state.last_out - out[0]
+        for i in range(fade):
+            out[i] += jump * (1 - i / fade)
+        return out
+
+    def _mix_rate(self, room: str) -> int:
+        members = self.topology.rooms[room].members
+        fastest = max(self.topology.ports[m].spec.rate for m in members)
+        ceiling = next((r for r in ROOM_RATES if r >= fastest), ROOM_RATES[-1])
+        return min(ceiling, self.topology.rooms[room].rate)
+
+    def _overhear(self, outs: dict[str, np.ndarray]) -> None:
+        said = {name: out.copy() for name, out in outs.items()}
+        for (source, listener, tap), gain in self.topology.edges.items():
+            if tap == "hears":
+                a, b = self.ports[source], self.ports[listener]
+                assert a.rate == b.rate
+                outs[listener] += 10 ** (gain / 20) * said[source]
+
+    def _limited(self, state: ReferencePort, out: np.ndarray) -> np.ndarray:
+        peak = np.abs(out).max()
+        if peak > THRESHOLD or state.gain < 1.0:
+            allowed = min(1.0, THRESHOLD / max(peak, THRESHOLD))
+            after = min(state.gain * 10 ** (RELEASE_DB_PER_TICK / 20), allowed, 1.0)
+            attack = int(state.rate * ATTACK_MS / 1000)
+            for i in range(len(out)):
+                out[i] *= state.gain + (after - state.gain) * min((i + 1) / attack, 1.0)
+                if abs(out[i]) > THRESHOLD:
+                    room = CEILING - THRESHOLD
+                    bent = THRESHOLD + room * np.tanh((abs(out[i]) - THRESHOLD) / room)
+                    out[i] = np.copysign(bent, out[i])
+            state.gain = after
+        state.last_out = out[-1]
+        return out
