@@ -1,0 +1,1 @@
+"""Events: what happened, told to webhooks, the event stream and observers."""
