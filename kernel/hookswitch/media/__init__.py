@@ -1,0 +1,1 @@
+"""Media workers: where engines run, how the control process speaks to them, and shared rings."""

@@ -1,0 +1,38 @@
+"""The beat of the media path: when the next tick is due, and how late it came."""
+
+from __future__ import annotations
+
+from hookswitch.mixer.bank import TICK_MS
+
+PERIOD = TICK_MS / 1000
+LATE = 0.005
+"""A tick that begins this much after its time (seconds) is counted as late."""
+
+HOPELESS = 0.1
+"""A clock this far behind (seconds) gives up the missed ticks instead of hurrying through them."""
+
+
+class TickClock:
+    """Counts ticks of 20 ms on a monotonic clock that the caller reads."""
+
+    def __init__(self, now: float) -> None:
+        self.due = now + PERIOD
+        self.ticks = self.late = self.skipped = 0
+        self._worst = 0.0
+
+    def begin(self, now: float) -> None:
+        """A tick begins now."""
+        lateness = now - self.due
+        self.ticks += 1
+        self.late += lateness > LATE
+        self._worst = max(self._worst, lateness)
+        self.due += PERIOD
+        if lateness > HOPELESS:
+            missed = int(lateness / PERIOD)
+            self.skipped += missed
+            self.due += missed * PERIOD
+
+    def take_worst(self) -> float:
+        """The greatest lateness in seconds since the last call."""
+        worst, self._worst = self._worst, 0.0
+        return worst

@@ -1,0 +1,86 @@
+"""An engine with its clock: what runs in a media worker, or inline in the control process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import cast
+
+from hookswitch.mixer.bank import Bank
+from hookswitch.mixer.commands import Command
+from hookswitch.mixer.engine import Engine
+from hookswitch.mixer.topology import CommandError
+
+from .clock import TickClock
+from .messages import Applied, Apply, Pulse, Reports
+from .ring_bank import RING_BANK, RingBank
+
+PULSE_TICKS = 50
+"""Ticks between two pulses: one second."""
+
+
+def load(reference: str) -> Callable[..., object]:
+    """The object a ``module:name`` reference stands for."""
+    module, _, name = reference.partition(":")
+    found: Callable[..., object] = getattr(import_module(module), name)
+    return found
+
+
+class EngineRunner:
+    """Applies batches and ticks; ``notify`` is called after a tick that ring consumers await."""
+
+    def __init__(self, notify: Callable[[], None], comfort_noise: bool) -> None:
+        self._rings = RingBank()
+        self._engine = Engine(self._make_bank, comfort_noise)
+        self._notify = notify
+        self._busy = 0.0
+        self.clock = TickClock(time.monotonic())
+
+    def apply(self, request: Apply) -> Applied:
+        """Apply a batch between two ticks."""
+        return Applied(request.id, self.apply_batch(request.batch))
+
+    def apply_batch(self, batch: Sequence[Command]) -> str | None:
+        """Apply a batch; answers what is wrong with it, if anything is."""
+        try:
+            self._engine.apply(batch)
+        except CommandError as error:
+            return str(error)
+        return None
+
+    def tick(self) -> list[Reports | Pulse]:
+        """One tick; answers what the control process should know."""
+        now = time.monotonic()
+        self.clock.begin(now)
+        self._engine.tick(now)
+        if self._rings.listeners:
+            self._notify()
+        messages: list[Reports | Pulse] = []
+        if reports := self._engine.reports():
+            messages.append(Reports(reports))
+        self._busy += time.monotonic() - now
+        if self.clock.ticks % PULSE_TICKS == 0:
+            messages.append(self._pulse())
+        return messages
+
+    def shutdown(self) -> None:
+        """Close every port."""
+        self._engine.shutdown()
+
+    def _make_bank(self, reference: str) -> Bank:
+        if reference == RING_BANK:
+            return self._rings
+        return cast(Bank, load(reference)())
+
+    def _pulse(self) -> Pulse:
+        clock = self.clock
+        return Pulse(
+            ticks=clock.ticks,
+            late=clock.late,
+            skipped=clock.skipped,
+            worst_ms=clock.take_worst() * 1000,
+            busy_s=self._busy,
+            cpu_s=time.process_time(),
+            ports=len(self._engine.topology.ports),
+        )

@@ -1,0 +1,84 @@
+"""The media worker: a process that does nothing but tick and obey."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import link
+from .messages import Apply, with_fds
+from .runner import EngineRunner
+
+TARGET = "hookswitch.media.worker:main"
+
+MAX_UNSENT = 1000
+"""Reports kept for a control process that does not read; older ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """First message to a media worker; the descriptor with it is signalled after ticks."""
+
+    comfort_noise: bool
+
+
+class MediaWorker:
+    """The worker's loop between its link and its clock."""
+
+    def __init__(self, end: socket.socket, begin: Begin, tick_fd: int) -> None:
+        self._end = end
+        self._tick_fd = tick_fd
+        self._runner = EngineRunner(self._notify, begin.comfort_noise)
+        self._unsent: list[object] = []
+
+    def run(self) -> None:
+        """Tick and obey until the link closes."""
+        try:
+            while True:
+                self._wait_for_tick()
+                self._send(self._runner.tick())
+        except link.LinkClosed:
+            self._runner.shutdown()
+
+    def _wait_for_tick(self) -> None:
+        """Obey until the next tick is due, and at least once."""
+        while True:
+            left = self._runner.clock.due - time.monotonic()
+            if select.select([self._end], [], [], max(left, 0.0))[0]:
+                self._obey()
+            if self._runner.clock.due <= time.monotonic():
+                return
+
+    def _obey(self) -> None:
+        message, fds = link.receive(self._end)
+        if isinstance(message, Apply):
+            request = Apply(message.id, with_fds(message.batch, fds))
+            self._send([self._runner.apply(request)])
+
+    def _send(self, messages: Sequence[object]) -> None:
+        self._unsent.extend(messages)
+        while self._unsent:
+            try:
+                link.send(self._end, self._unsent[0])
+            except BlockingIOError:
+                del self._unsent[:-MAX_UNSENT]
+                return
+            del self._unsent[0]
+
+    def _notify(self) -> None:
+        os.eventfd_write(self._tick_fd, 1)
+
+
+def main(end: socket.socket) -> None:
+    """Run a media worker on its end of the link."""
+    select.select([end], [], [])
+    begin, fds = link.receive(end)
+    # Nothing here makes cycles in a tick; a collection in one would only make it late.
+    gc.freeze()
+    gc.disable()
+    MediaWorker(end, begin, fds[0]).run()
