@@ -43,9 +43,12 @@ class ArchiveOptions:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events after a cursor; ``oldest`` is set when some that followed it are gone."""
+    """Events after a cursor; there are no others up to the last of them, or, when it is empty, up
+    to ``high``. ``oldest`` is the first cursor that is left when some before it are gone.
+    """
 
     records: Sequence[Record]
+    high: int
     oldest: int | None = None
 
 
@@ -56,7 +59,7 @@ class Archive:
         self._options = options
         self._counters = counters
         self._backlog = Backlog()
-        self._lost_to = 0
+        self._lost = range(0)
         self._retry_at: float | None = None
         self._store: Store | None = self._open_first()
 
@@ -64,7 +67,7 @@ class Archive:
     def high(self) -> int:
         """The highest cursor given out."""
         stored = self._store.high if self._store else 0
-        return max(stored, self._lost_to, next(reversed(self._backlog.records), 0))
+        return max(stored, self._lost.stop - 1, next(reversed(self._backlog.records), 0))
 
     @property
     def retry_at(self) -> float | None:
@@ -98,7 +101,7 @@ class Archive:
         if lost:
             logger.error("event store %s: %d events could not be saved", self._options.path, lost)
         if self._store:
-            self._close(self._store, clean=not lost and not self._lost_to)
+            self._close(self._store, clean=not lost and not self._lost)
 
     # -- reading
 
@@ -109,9 +112,11 @@ class Archive:
         found = self._read(lambda store: store.after(start, limit), none)
         if len(found) < limit:
             found = [*found, *self._backlog.after(start)[: limit - len(found)]]
-        if start == after and not self._never_written(after):
-            return Page(found)
-        return Page(found, oldest=found[0].cursor if found else self.high + 1)
+        if after < self._lost.start:
+            found = [r for r in found if r.cursor < self._lost.start] or found
+        oldest = found[0].cursor if found else self.high + 1
+        gap = start != after or self._lost_between(after, oldest)
+        return Page(found, self.high, oldest if gap else None)
 
     def lane(self, url: str, lane: str, after: int, limit: int) -> list[Record]:
         """Pending deliveries of one lane after a cursor, oldest first."""
@@ -138,8 +143,10 @@ class Archive:
             return pruned_to
         return max(after, pruned_to)
 
-    def _never_written(self, cursor: int) -> bool:
-        return cursor < self._lost_to or bool(self._store and cursor in self._store.hole)
+    def _lost_between(self, after: int, oldest: int) -> bool:
+        if after < self._lost.stop <= oldest:
+            return True
+        return bool(self._store and after in self._store.hole)
 
     def _read(self, work: Callable[[Store], _T], default: _T) -> _T:
         if self._store is None:
@@ -180,7 +187,10 @@ class Archive:
     def _trim(self) -> None:
         lost = self._backlog.trim(self._options.memory_limit)
         self._counters.store_lost += len(lost)
-        self._lost_to = lost[-1].cursor
+        first = lost[0].cursor
+        # One failure loses a run of events; of an earlier failure nobody asks any more.
+        again = self._lost.stop == first
+        self._lost = range(self._lost.start if again else first, lost[-1].cursor + 1)
 
     def _open_first(self) -> Store:
         try:

@@ -98,11 +98,15 @@ class EventLog:
         """Forget deliveries to ``url`` created before then: how many, up to which cursor."""
         return await self._call(lambda archive: archive.expire(url, before))
 
+    async def flush(self) -> None:
+        """Return when all that was appended is visible."""
+        await self._call(lambda archive: None)
+
     async def close(self) -> None:
         """Write what there is, make it visible, close the file."""
         if self._writer is None:
             return
-        await self._call(lambda archive: None)
+        await self.flush()
         writer, self._writer = self._writer, None
         writer.stop()
 
