@@ -65,7 +65,8 @@ class Via:
 
     def stamped(self, host: str, port: int) -> Via:
         """Note where the request came from (section 18.2.1, RFC 3581 section 4)."""
-        params = self.params
+        # A "received" or "rport" value of the sender's own would send our responses to others.
+        params = self.params.without("received")
         wants_rport = "rport" in params
         if wants_rport:
             params = params.with_param("rport", str(port))
@@ -74,10 +75,11 @@ class Via:
         return replace(self, params=params)
 
     def response_address(self) -> tuple[str, int]:
-        """Where a response over UDP goes (section 18.2.2, RFC 3581 section 4)."""
+        """Where a response over UDP goes (section 18.2.2, RFC 3581 section 4).
+
+        `maddr` is ignored: it serves multicast only, and lets anyone point us at others.
+        """
         default = 5061 if self.transport in ("TLS", "WSS") else 5060
-        if maddr := self.params.get("maddr"):
-            return maddr.strip("[]"), self.port or default
         host = self.params.get("received") or self.host
         rport = self.params.get("rport") or ""
         port = int(rport) if rport.isascii() and rport.isdigit() and len(rport) < 6 else 0

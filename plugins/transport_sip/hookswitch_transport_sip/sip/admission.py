@@ -1,0 +1,63 @@
+"""What is checked of a request before anyone looks at what it asks (RFC 3261 section 8.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import EXTENSION_METHODS, Config
+from .message import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The response a request must get."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def refusal_of(request: Request, merged: bool, config: Config) -> Refusal | None:
+    """Return why the request cannot be processed, None if it can."""
+    return (
+        _method(request, config)
+        or _target(request, merged)
+        or _extensions(request, config)
+        or _content(request, config)
+    )
+
+
+def _method(request: Request, config: Config) -> Refusal | None:
+    if request.method in config.allow:
+        return None
+    status = 405 if request.method in EXTENSION_METHODS else 501
+    return Refusal(status, (("Allow", ", ".join(config.allow)),))
+
+
+def _target(request: Request, merged: bool) -> Refusal | None:
+    if request.uri.scheme not in ("sip", "sips", "tel"):
+        return Refusal(416)
+    if merged:
+        return Refusal(482)
+    outside = request.to.tag is None
+    if outside and request.max_forwards == 0 and request.method != "OPTIONS":
+        return Refusal(483)
+    return None
+
+
+def _extensions(request: Request, config: Config) -> Refusal | None:
+    if request.method == "CANCEL":
+        return None
+    unknown = [tag for tag in request.require if tag.lower() not in config.supported]
+    return Refusal(420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
+
+
+def _content(request: Request, config: Config) -> Refusal | None:
+    if len(request.body) > config.max_message:
+        return Refusal(513)
+    if request.method != "INVITE" or not request.body:
+        return None
+    if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
+        return Refusal(415, (("Accept-Encoding", "identity"),))
+    if request.content_type not in config.accept:
+        return Refusal(415, (("Accept", ", ".join(config.accept)),))
+    return None

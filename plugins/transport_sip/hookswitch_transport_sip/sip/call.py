@@ -1,0 +1,354 @@
+"""What inbound and outbound calls have in common once there is a dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from .answering import Answering
+from .core import Core, HeaderItems, checked
+from .dialog import Dialog, DialogId
+from .digest_client import DigestClient
+from .errors import StateError
+from .events import (
+    Acknowledged,
+    AckTimedOut,
+    ByeReceived,
+    DialogLost,
+    InfoReceived,
+    ReinviteAcknowledged,
+    ReinviteCancelled,
+    ReinviteReceived,
+    Released,
+    RequestAnswered,
+)
+from .exchange import Exchange
+from .hop import Hop
+from .message import Request, Response
+from .reinvite import Reinvite
+from .transaction.base import ServerTransaction
+
+
+class CallState(Enum):
+    """EARLY until a 2xx, CONFIRMED until a BYE, ENDED then."""
+
+    EARLY = "early"
+    CONFIRMED = "confirmed"
+    ENDED = "ended"
+
+
+class Call:
+    """One call: its dialog, and all requests within it.
+
+    A method that handles a request has its place in `_handlers`; an extension adds one.
+    """
+
+    owns_call_id = False
+
+    def __init__(self, core: Core, call_id: str, digest: DigestClient | None = None) -> None:
+        self.core = core
+        self.call_id = call_id
+        self.digest = digest
+        self.state = CallState.EARLY
+        self.dialog: Dialog | None = None
+        self._answerings: dict[int, Answering] = {}
+        self._invite: ServerTransaction | None = None
+        self._first_invite: int | None = None
+        self._bye_wanted: list[tuple[str, str]] | None = None
+        self._reinvite = Reinvite(self)
+        self._registered: set[DialogId] = set()
+        self._released = False
+        self._handlers: dict[str, Callable[[ServerTransaction, Request, float], None]] = {
+            "INVITE": self._on_invite,
+            "BYE": self._on_bye,
+            "INFO": self._on_info,
+            "OPTIONS": self._on_options,
+        }
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the call is up."""
+        return self.state is CallState.CONFIRMED
+
+    @property
+    def confirmed_dialog(self) -> Dialog:
+        """The dialog; StateError before there is one."""
+        if self.dialog is None:
+            raise StateError("the call has no dialog yet")
+        return self.dialog
+
+    @property
+    def is_answering_invite(self) -> bool:
+        """Whether an INVITE of theirs is unanswered or our 2xx unacknowledged."""
+        return self._invite is not None or bool(self._answerings)
+
+    # --- what the user does -------------------------------------------------
+
+    def bye(self, now: float, headers: HeaderItems = ()) -> None:
+        """Hang up; waits for the ACK of our own 2xx first (RFC 3261 section 15)."""
+        self._require(CallState.CONFIRMED)
+        items = checked(headers)
+        self._end(now)
+        if self._answerings:
+            self._bye_wanted = items
+        else:
+            self._send_bye(items, now)
+
+    def reinvite(self, sdp: bytes, now: float) -> None:
+        """Offer a new session; ReinviteAnswered or ReinviteFailed will tell."""
+        self._require(CallState.CONFIRMED)
+        self._reinvite.request(sdp, now)
+
+    def accept_reinvite(self, sdp: bytes, now: float) -> None:
+        """Answer their re-INVITE, or make the offer it left to us."""
+        self._require(CallState.CONFIRMED)
+        self._accept_invite(sdp, (), now)
+
+    def reject_reinvite(self, now: float, status: int = 488) -> None:
+        """Refuse their re-INVITE; the session stays as it is."""
+        self._require(CallState.CONFIRMED)
+        self._refuse_invite(status, None, (), now)
+
+    def request(
+        self,
+        method: str,
+        now: float,
+        *,
+        headers: HeaderItems = (),
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+    ) -> None:
+        """Send any other request within the dialog; RequestAnswered will tell."""
+        self._require(CallState.CONFIRMED)
+        if method in ("INVITE", "ACK", "CANCEL", "BYE"):
+            raise StateError(f"{method} has a method of its own")
+        items = checked(headers)
+
+        def build() -> Request:
+            request = self.confirmed_dialog.request(method)
+            request.headers.extend(items)
+            if body:
+                request.set_body(body, content_type)
+            return request
+
+        def answered(response: Response, source: Hop | None, now: float) -> None:
+            if response.status < 200:
+                return
+            self.core.emit(RequestAnswered(self, method, response, source is None))
+            if response.status in (408, 481) and self.is_confirmed:
+                self.lose(response.status, now)
+
+        self._start(build, answered, now)
+
+    # --- what the endpoint does ---------------------------------------------
+
+    def handle_request(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Take a request within the dialog, CSeq first (section 12.2.2)."""
+        dialog = self.dialog_of(request)
+        if dialog is not None and not dialog.accepts(request):
+            self._respond(transaction, 500, now)
+            return
+        handler = self._handlers.get(request.method)
+        if handler is None:
+            self._respond(transaction, 405, now, self.core.capabilities())
+        elif self.state is CallState.ENDED and request.method != "BYE":
+            self._respond(transaction, 481, now)
+        else:
+            handler(transaction, request, now)
+
+    def dialog_of(self, request: Request) -> Dialog | None:
+        """Find the dialog a request of theirs belongs to."""
+        return self.dialog
+
+    def handle_ack(self, request: Request, now: float) -> None:
+        """Take the ACK of a 2xx of ours."""
+        number = request.cseq.number
+        answering = self._answerings.pop(number, None)
+        if answering is None:
+            return
+        answering.stop()
+        if self.is_confirmed:
+            kind = Acknowledged if number == self._first_invite else ReinviteAcknowledged
+            self.core.emit(kind(self, request, request.sdp))
+        self._after_ack(now)
+
+    def handle_cancel(self, request: Request, now: float) -> None:
+        """Take the CANCEL of an INVITE not answered yet (section 9.2)."""
+        self._refuse_invite(487, None, (), now)
+        self.core.emit(ReinviteCancelled(self))
+
+    def lose(self, status: int, now: float) -> None:
+        """End the dialog after 481 or silence (section 12.2.1.2)."""
+        self._end(now)
+        self.core.emit(DialogLost(self, status))
+        self._send_bye([], now)
+
+    # --- requests within the dialog -----------------------------------------
+
+    def _on_invite(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Take a re-INVITE; two at a time are one too many (section 14.2)."""
+        if self._reinvite.in_progress or (self.state is CallState.EARLY and self.owns_call_id):
+            self._respond(transaction, 491, now)
+        elif self._invite is not None:
+            delay = str(self.core.random.randint(0, 10))
+            self._respond(transaction, 500, now, [("Retry-After", delay)])
+        elif any(answering.offered for answering in self._answerings.values()):
+            self._respond(transaction, 491, now)
+        else:
+            self.confirmed_dialog.refresh_target(request)
+            self._hold_invite(transaction)
+            self.core.emit(ReinviteReceived(self, request, request.sdp))
+
+    def _on_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        self._respond(transaction, 200, now)
+        if self.state is CallState.ENDED:
+            self._bye_crossed()
+            return
+        self._end(now)
+        self._stop_answering()
+        self.core.emit(ByeReceived(self, request))
+        self._release()
+
+    def _bye_crossed(self) -> None:
+        """A BYE that ours still waits for an ACK to send is no longer needed."""
+        self._stop_answering()
+        if self._bye_wanted is not None:
+            self._bye_wanted = None
+            self._release()
+
+    def _on_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        types = self.core.config.info_types
+        if request.body and request.content_type not in types:
+            self._respond(transaction, 415, now, [("Accept", ", ".join(types))])
+            return
+        self._respond(transaction, 200, now)
+        self.core.emit(InfoReceived(self, request))
+
+    def _on_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        accept = ("Accept", ", ".join(self.core.config.accept))
+        self._respond(transaction, 200, now, [accept, *self.core.capabilities()])
+
+    # --- answering an INVITE ------------------------------------------------
+
+    def _hold_invite(self, transaction: ServerTransaction) -> None:
+        self._invite = transaction
+        self.core.invites[transaction] = self
+
+    def _take_invite(self) -> ServerTransaction:
+        if self._invite is None:
+            raise StateError("no INVITE waits for an answer")
+        return self._invite
+
+    def _drop_invite(self) -> None:
+        if self._invite is not None:
+            self.core.invites.pop(self._invite, None)
+            self._invite = None
+
+    def _accept_invite(self, sdp: bytes, headers: HeaderItems, now: float) -> None:
+        transaction = self._take_invite()
+        response = self._invite_response(200, None, headers)
+        response.headers.extend(self.core.capabilities())
+        response.set_body(sdp, "application/sdp")
+        number = transaction.request.cseq.number
+        answering = Answering(self.core, transaction, response, self._ack_timed_out, now)
+        self._answerings[number] = answering
+        self._drop_invite()
+
+    def _refuse_invite(
+        self, status: int, reason: str | None, headers: HeaderItems, now: float
+    ) -> None:
+        response = self._invite_response(status, reason, headers)
+        self.core.layer.respond(self._take_invite(), response, now)
+        self._drop_invite()
+        if self.is_confirmed:
+            self._reinvite.advance(now)
+
+    def _invite_response(self, status: int, reason: str | None, headers: HeaderItems) -> Response:
+        request = self._take_invite().request
+        tag = self.confirmed_dialog.local.tag
+        response = Response.to_request(request, status, reason, to_tag=tag)
+        if status < 300:
+            routes = request.headers.get_all("Record-Route")
+            response.headers.extend(("Record-Route", route) for route in routes)
+            response.headers.add("Contact", str(self.core.contact))
+        response.headers.add("Server", self.core.config.user_agent)
+        response.headers.extend(checked(headers))
+        return response
+
+    def _ack_timed_out(self, now: float) -> None:
+        was_up = self.is_confirmed
+        self._stop_answering()
+        self._end(now)
+        if was_up:
+            self.core.emit(AckTimedOut(self))
+        self._send_bye(self._bye_wanted or [], now)
+
+    def _after_ack(self, now: float) -> None:
+        if self._answerings:
+            return
+        if self._bye_wanted is not None:
+            self._send_bye(self._bye_wanted, now)
+        elif self.is_confirmed:
+            self._reinvite.advance(now)
+
+    def _stop_answering(self) -> None:
+        for answering in self._answerings.values():
+            answering.stop()
+        self._answerings.clear()
+
+    # --- the end ------------------------------------------------------------
+
+    def _end(self, now: float) -> None:
+        """Leave the session: nothing of either side may still be pending in it."""
+        self.state = CallState.ENDED
+        self._reinvite.stop()
+        if self._invite is not None:
+            self._refuse_invite(487, None, (), now)
+
+    def _send_bye(self, headers: list[tuple[str, str]], now: float) -> None:
+        """Send BYE; the dialog stays in the table so that a BYE crossing it gets 200."""
+        self._bye_wanted = None
+
+        def build() -> Request:
+            request = self.confirmed_dialog.request("BYE")
+            request.headers.extend(headers)
+            return request
+
+        def answered(response: Response, source: Hop | None, now: float) -> None:
+            if response.status >= 200:
+                self._release()
+
+        self._start(build, answered, now)
+
+    def _start(
+        self,
+        build: Callable[[], Request],
+        answered: Callable[[Response, Hop | None, float], None],
+        now: float,
+    ) -> None:
+        hop = self.core.hop_to(self.confirmed_dialog.next_hop)
+        Exchange(self.core, build, hop, answered, self.digest).start(now)
+
+    def _respond(
+        self, transaction: ServerTransaction, status: int, now: float, headers: HeaderItems = ()
+    ) -> None:
+        self.core.respond(transaction, status, now, headers=headers)
+
+    def _register(self, dialog: Dialog) -> None:
+        self._registered.add(dialog.id)
+        self.core.dialogs[dialog.id] = self
+
+    def _release(self) -> None:
+        if self._released:
+            return
+        self._released = True
+        self.state = CallState.ENDED
+        self._stop_answering()
+        self._drop_invite()
+        for key in self._registered:
+            self.core.dialogs.pop(key, None)
+        self.core.emit(Released(self))
+
+    def _require(self, state: CallState) -> None:
+        if self.state is not state:
+            raise StateError(f"the call is {self.state.value}, not {state.value}")

@@ -1,0 +1,115 @@
+"""Dialogs: the lasting relation of two user agents (RFC 3261 section 12)."""
+
+from __future__ import annotations
+
+from .address import NameAddr
+from .headers import Headers
+from .message import Request, Response
+from .uri import Uri
+
+DialogId = tuple[str, str, str]
+"""Call-ID, local tag, remote tag; a tag is "" for a peer of RFC 2543 that sends none."""
+
+
+class Dialog:
+    """One dialog, early or confirmed; forked INVITEs give several with one local tag."""
+
+    def __init__(
+        self,
+        call_id: str,
+        local: NameAddr,
+        remote: NameAddr,
+        remote_target: Uri,
+        route_set: list[NameAddr],
+        local_seq: int,
+        remote_seq: int | None,
+    ) -> None:
+        self.call_id = call_id
+        self.local = local
+        self.remote = remote
+        self.remote_target = remote_target
+        self.route_set = route_set
+        self.local_seq = local_seq
+        self.remote_seq = remote_seq
+
+    @classmethod
+    def uac(cls, request: Request, response: Response) -> Dialog:
+        """Make the caller's dialog from a response to its INVITE (section 12.1.2)."""
+        contacts = response.contacts
+        return cls(
+            request.call_id,
+            request.from_,
+            response.to,
+            contacts[0].uri.without_headers() if contacts else request.uri,
+            response.record_routes[::-1],
+            request.cseq.number,
+            None,
+        )
+
+    @classmethod
+    def uas(cls, request: Request, tag: str) -> Dialog:
+        """Make the callee's dialog from the INVITE (section 12.1.1)."""
+        contacts = request.contacts
+        return cls(
+            request.call_id,
+            request.to.with_tag(tag),
+            request.from_,
+            (contacts[0] if contacts else request.from_).uri.without_headers(),
+            request.record_routes,
+            0,
+            request.cseq.number,
+        )
+
+    @property
+    def id(self) -> DialogId:
+        """What identifies the dialog."""
+        return self.call_id, self.local.tag or "", self.remote.tag or ""
+
+    def refresh_target(self, message: Request | Response) -> None:
+        """Follow the peer's Contact, from a re-INVITE or its 2xx (section 12.2)."""
+        if contacts := message.contacts:
+            self.remote_target = contacts[0].uri.without_headers()
+
+    def accepts(self, request: Request) -> bool:
+        """Check that CSeq rises and keep it (section 12.2.2); if not, the answer is 500."""
+        number = request.cseq.number
+        if self.remote_seq is not None and number <= self.remote_seq:
+            return False
+        self.remote_seq = number
+        return True
+
+    @property
+    def next_hop(self) -> Uri:
+        """The URI whose host gets our requests: the first route or the remote target."""
+        return self.route_set[0].uri if self.route_set else self.remote_target
+
+    def request(self, method: str) -> Request:
+        """Build a new request within the dialog, all but its Via (section 12.2.1.1)."""
+        self.local_seq += 1
+        return self._request(method, self.local_seq)
+
+    def ack(self, invite: Request) -> Request:
+        """Build the ACK of a 2xx, all but its Via (section 13.2.2.4)."""
+        ack = self._request("ACK", invite.cseq.number)
+        for name in ("Authorization", "Proxy-Authorization"):
+            ack.headers.extend((name, value) for value in invite.headers.get_all(name))
+        return ack
+
+    def _request(self, method: str, number: int) -> Request:
+        uri, routes = self._path()
+        items = [
+            ("Max-Forwards", "70"),
+            *(("Route", str(route)) for route in routes),
+            ("From", str(self.local)),
+            ("To", str(self.remote)),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{number} {method}"),
+        ]
+        return Request(method, uri, Headers.of_canonical(items))
+
+    def _path(self) -> tuple[Uri, list[NameAddr]]:
+        """Choose Request-URI and Route; a first hop without `lr` wants itself in the URI."""
+        if not self.route_set or self.route_set[0].uri.is_loose_router:
+            return self.remote_target, self.route_set
+        first, *rest = self.route_set
+        return first.uri.without_headers(), [*rest, NameAddr(self.remote_target)]

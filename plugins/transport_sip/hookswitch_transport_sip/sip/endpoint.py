@@ -1,0 +1,223 @@
+"""The façade: a whole SIP user agent without a socket or a clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .address import NameAddr
+from .admission import refusal_of
+from .call import Call
+from .config import Config
+from .core import Core, HeaderItems
+from .digest_client import DigestClient
+from .errors import ParseError
+from .events import Event
+from .hop import Hop
+from .message import Request, Response
+from .parser import parse, salvage
+from .transaction.base import ServerTransaction
+from .transaction.events import AckReceived, RequestReceived, ResponseReceived
+from .transaction.layer import response_hop
+from .transaction.matching import stamp_via
+from .uac import OutboundCall
+from .uas import InboundCall
+from .uri import Uri
+
+
+class UserAgent:
+    """Takes datagrams and time, gives datagrams and events.
+
+    After every call of a method, send what `to_send()` returns, handle `events()`, and
+    arrange for `handle_timer(now)` at `next_timer()`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        options_status: Callable[[Request], int] = lambda request: 200,
+        source: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self._core = Core(config, source)
+        self._options_status = options_status
+
+    # --- calls --------------------------------------------------------------
+
+    def invite(
+        self,
+        target: Uri,
+        from_: NameAddr,
+        sdp: bytes,
+        now: float,
+        *,
+        to: NameAddr | None = None,
+        headers: HeaderItems = (),
+        routes: tuple[NameAddr, ...] = (),
+        username: str | None = None,
+        password: str = "",
+        hop: Hop | None = None,
+    ) -> OutboundCall:
+        """Start a call; `hop` overrides where the first route or the target leads."""
+        core = self._core
+        digest = DigestClient(username, password, core.new_token) if username else None
+        call = OutboundCall(
+            core, target, from_, sdp, to=to, headers=headers, routes=routes, digest=digest
+        )
+        call.start(now, hop)
+        self._pump(now)
+        return call
+
+    @property
+    def calls(self) -> set[Call]:
+        """All calls in a dialog, early ones included."""
+        return set(self._core.dialogs.values())
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was dropped, refused or repeated, by kind."""
+        return dict(self._core.counters + self._core.layer.counters)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transaction, dialog or unanswered INVITE is left."""
+        core = self._core
+        return not (len(core.layer) or core.dialogs or core.invites)
+
+    # --- input --------------------------------------------------------------
+
+    def receive_datagram(
+        self, data: bytes, source: tuple[str, int], local: tuple[str, int], now: float
+    ) -> None:
+        """Take a datagram; whatever it holds, nothing is raised."""
+        hop = Hop(source[0], source[1], "UDP")
+        if not data.strip(b"\r\n\0"):
+            self._count("keep_alives")
+            return
+        try:
+            message = parse(data)
+        except ParseError as error:
+            self._malformed(data, hop, error)
+            return
+        self.receive(message, hop, now)
+
+    def receive(self, message: Request | Response, source: Hop, now: float) -> None:
+        """Take a parsed message from any transport."""
+        if isinstance(message, Response) and len(message.headers.split("Via")) != 1:
+            self._count("responses_misrouted")
+            return
+        self._core.layer.receive(message, source, now)
+        self._pump(now)
+
+    def transport_failed(self, hop: Hop, now: float) -> None:
+        """Note that a destination cannot be reached; its transactions end."""
+        self._core.layer.transport_failed(hop)
+        self._pump(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        self._core.layer.handle_timer(now)
+        self._pump(now)
+        self._core.alarms.handle_timer(now)
+        self._pump(now)
+
+    # --- output -------------------------------------------------------------
+
+    def next_timer(self) -> float | None:
+        """Return when `handle_timer` must be called."""
+        timers = (self._core.layer.next_timer(), self._core.alarms.next_timer())
+        return min((when for when in timers if when is not None), default=None)
+
+    def to_send(self) -> list[tuple[bytes, Hop]]:
+        """Take the messages to send now; `Hop.address` is what a socket wants."""
+        return self._core.layer.to_send()
+
+    def events(self) -> list[Event]:
+        """Take what the user must know."""
+        return self._core.events()
+
+    # --- dispatch -----------------------------------------------------------
+
+    def _pump(self, now: float) -> None:
+        """Hand on what the transactions report, until they have nothing more to say."""
+        while events := self._core.layer.events():
+            for event in events:
+                if isinstance(event, ResponseReceived):
+                    if event.transaction.user is not None:
+                        event.transaction.user(event, now)
+                elif isinstance(event, AckReceived):
+                    self._ack(event.request, now)
+                else:
+                    self._request(event, now)
+
+    def _request(self, event: RequestReceived, now: float) -> None:
+        transaction, request = event.transaction, event.request
+        refusal = refusal_of(request, event.merged, self.config)
+        if refusal is not None:
+            self._count(f"refused_{refusal.status}")
+            self._core.respond(transaction, refusal.status, now, headers=refusal.headers)
+        elif request.method == "CANCEL":
+            self._cancel(transaction, request, now)
+        elif request.to.tag is not None:
+            self._in_dialog(transaction, request, now)
+        elif request.method == "INVITE":
+            InboundCall(self._core, transaction, event.source, now)
+        elif request.method == "OPTIONS":
+            self._options(transaction, request, now)
+        else:
+            self._core.respond(transaction, 481, now)
+
+    def _in_dialog(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        call = self._call_of(request)
+        if call is None:
+            self._count("refused_481")
+            self._core.respond(transaction, 481, now)
+        else:
+            call.handle_request(transaction, request, now)
+
+    def _call_of(self, request: Request) -> Call | None:
+        key = (request.call_id, request.to.tag or "", request.from_.tag or "")
+        return self._core.dialogs.get(key)
+
+    def _ack(self, request: Request, now: float) -> None:
+        call = self._call_of(request)
+        if call is None:
+            self._count("acks_stray")
+        else:
+            call.handle_ack(request, now)
+
+    def _cancel(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Answer a CANCEL; it has an effect only before the final response (section 9.2)."""
+        invite = self._core.layer.invite_of(request)
+        if invite is None:
+            self._core.respond(transaction, 481, now)
+            return
+        call = self._core.invites.get(invite)
+        tag = call.confirmed_dialog.local.tag if call is not None else None
+        self._core.respond(transaction, 200, now, to_tag=tag)
+        if call is not None:
+            call.handle_cancel(request, now)
+
+    def _options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        status = self._options_status(request)
+        headers = [("Accept", ", ".join(self.config.accept)), *self._core.capabilities()]
+        self._core.respond(transaction, status, now, headers=headers)
+
+    def _malformed(self, data: bytes, source: Hop, error: ParseError) -> None:
+        """Answer a request that cannot be read, if enough of it can (section 8.2)."""
+        self._count("malformed")
+        request = salvage(data)
+        if request is None:
+            return
+        try:
+            stamp_via(request, source)
+            hop = response_hop(request, source)
+            response = Response.to_request(request, error.status)
+            response.headers.add("Warning", f'399 {self.config.host} "{error.where}"')
+            self._core.layer.send(bytes(response), hop)
+        except ParseError:
+            return
+
+    def _count(self, what: str) -> None:
+        self._core.counters[what] += 1

@@ -1,0 +1,193 @@
+"""What the SIP core tells its user, in the past tense.
+
+Every call ends with exactly one `Released`, after which it is out of all tables.
+Before it comes the cause, if the other side or time was the cause: `Failed`,
+`Cancelled`, `ByeReceived`, `AckTimedOut` or `DialogLost`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .hop import Hop
+from .message import Request, Response
+
+if TYPE_CHECKING:
+    from .call import Call
+    from .uac import OutboundCall
+    from .uas import InboundCall
+
+
+@dataclass(frozen=True, slots=True)
+class InviteReceived:
+    """A new call came in; `request.sdp` is its offer, None if it wants ours."""
+
+    call: InboundCall
+    request: Request
+    source: Hop
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The caller gave up before an answer, by CANCEL or an early BYE."""
+
+    call: InboundCall
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Our 2xx to the first INVITE arrived; `sdp` is the answer to an offer made in it."""
+
+    call: Call
+    request: Request
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class AckTimedOut:
+    """Nobody acknowledged our 2xx; a BYE has been sent (RFC 3261 section 13.3.1.4)."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A provisional response above 100; `tag` tells the branches of a fork apart."""
+
+    call: OutboundCall
+    response: Response
+    sdp: bytes | None
+    tag: str
+
+    @property
+    def status(self) -> int:
+        """180, 183, …"""
+        return self.response.status
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The first 2xx arrived and has been acknowledged."""
+
+    call: OutboundCall
+    response: Response
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The call we made came to nothing; `local` if no response came at all."""
+
+    call: OutboundCall
+    status: int
+    reason: str
+    response: Response
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ByeReceived:
+    """The other side hung up; it has been answered."""
+
+    call: Call
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class DialogLost:
+    """A request of ours within the dialog got 481 or no answer; a BYE has been sent."""
+
+    call: Call
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteReceived:
+    """The other side wants to change the session; answer by `accept_reinvite` or reject it."""
+
+    call: Call
+    request: Request
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteCancelled:
+    """The other side took its re-INVITE back before we answered."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteAcknowledged:
+    """Our 2xx to a re-INVITE arrived; `sdp` is the answer to an offer made in it."""
+
+    call: Call
+    request: Request
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteAnswered:
+    """Our re-INVITE was accepted."""
+
+    call: Call
+    response: Response
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteFailed:
+    """Our re-INVITE was refused; the session stays as it was (section 14.1)."""
+
+    call: Call
+    status: int
+    reason: str
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """An INFO arrived within the dialog and has been answered."""
+
+    call: Call
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """The final response to a request sent by `Call.request`; `local` if none came."""
+
+    call: Call
+    method: str
+    response: Response
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The call is over and forgotten."""
+
+    call: Call
+
+
+Event = (
+    InviteReceived
+    | Cancelled
+    | Acknowledged
+    | AckTimedOut
+    | Progressed
+    | Answered
+    | Failed
+    | ByeReceived
+    | DialogLost
+    | ReinviteReceived
+    | ReinviteCancelled
+    | ReinviteAcknowledged
+    | ReinviteAnswered
+    | ReinviteFailed
+    | InfoReceived
+    | RequestAnswered
+    | Released
+)
