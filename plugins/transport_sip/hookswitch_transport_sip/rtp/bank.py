@@ -1,0 +1,328 @@
+"""RTP for many ports: the bank the engine pulls from and pushes to (`hookswitch.mixer.bank.Bank`).
+
+Per packet there is one system call and a few list look-ups; everything else is done for all ports
+together, in arrays indexed by the port's *slot*. The parts are: `receiver` (sockets in), `intake`
+(headers, sequence, decode), `lane` (playout), `sender` (encode, sockets out), `supervision` (RTCP,
+statistics, time-outs) and `endpoint` with its `lock` (whose packets count).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hookswitch.codecs.base import CodecBatch
+from hookswitch.mixer.bank import BankError, Frames, PortReport, PortSpec
+
+from .endpoint import Endpoint
+from .intake import NO_AUDIO, Decoder, Intake, read_headers
+from .lane import Lane
+from .lock import Heard
+from .packets import Headers
+from .params import RtpParams
+from .port import RtpPort
+from .receiver import Receiver, Round
+from .sender import GroupKey, Member, Numbers, SendGroup
+from .supervision import Supervision
+from .telephone_events import DigitStarted, EventSender
+
+CAPACITY = 4096
+"""Ports one bank can hold. Arrays are reserved for all; untouched memory costs nothing."""
+
+_RTCP_POLL_TICKS = 5
+
+
+class RtpBank:
+    """Implements the Bank protocol over UDP sockets.
+
+    ``clock`` gives the monotonic time on the scale of the ``now`` of `pull` and `push`.
+    """
+
+    def __init__(
+        self, capacity: int = CAPACITY, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._capacity = capacity
+        self._clock = clock
+        self._ports: dict[str, RtpPort] = {}
+        self._by_slot: dict[int, RtpPort] = {}
+        self._free = list(range(capacity - 1, -1, -1))
+        self._codecs: dict[str, CodecBatch] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._decoder_index: dict[tuple[str, int], int] = {}
+        self._groups: dict[GroupKey, SendGroup] = {}
+        self._reports: list[PortReport] = []
+        self._watched = np.zeros(capacity, np.bool_)
+        self._waiting = np.zeros(capacity, np.bool_)
+        self._numbers = Numbers(capacity)
+        self._receiver = Receiver(capacity, self._numbers.errors, self._settled)
+        self._intake = Intake(capacity, self._take_special)
+        self._supervision = Supervision(capacity, self._intake, self._numbers, self._report)
+        self._ticks = 0
+
+    # Ports
+
+    def open(self, spec: PortSpec, row: int) -> None:
+        """Add a port with ``spec.params`` as `RtpParams`, ``spec.fds`` (RTP, RTCP) sockets."""
+        with contextlib.ExitStack() as undo:
+            for fd in spec.fds:
+                undo.callback(_close_quietly, fd)
+            params = RtpParams.unpack(spec.params)
+            if spec.id in self._ports:
+                raise BankError(f"port {spec.id} is open already")
+            if not self._free:
+                raise BankError(f"all {self._capacity} RTP ports are in use")
+            decoder = self._decoder(params.codec, spec.rate)
+            undo.pop_all()
+            self._add(spec, row, params, decoder)
+
+    def _add(self, spec: PortSpec, row: int, params: RtpParams, decoder: int) -> None:
+        slot, now = self._free.pop(), self._clock()
+        try:
+            endpoint = Endpoint(spec.id, slot, spec.fds, params)
+        except BankError:
+            self._free.append(slot)
+            raise
+        digits = EventSender(params.clock_rate)
+        member = Member(endpoint, row, params.send, digits, params.telephone_event_pt)
+        port = RtpPort(spec.id, slot, row, spec.rate, params, endpoint, member)
+        self._ports[spec.id] = self._by_slot[slot] = port
+        self._intake.open(slot, params.clock_rate, now)
+        self._number(port, now)
+        self._start_media(port, decoder)
+        self._lanes[port.rate].open(slot, row, params.jitter_ms, params.jitter_max_ms)
+        self._watched[slot] = self._waiting[slot] = True
+        self._receiver.add(endpoint)
+        self._supervision.open(port, now)
+
+    def update(self, port: str, params: Mapping[str, Any]) -> None:
+        """Change parameters: direction, codec, addresses, packet time, jitter, time-out."""
+        known = self._known(port)
+        new = known.params.merged(params)
+        decoder = self._decoder(new.codec, known.rate)
+        old, known_slot = known.params, known.slot
+        self._stop_media(known)
+        known.params = new
+        known.member.sends, known.member.digits_pt = new.send, new.telephone_event_pt
+        self._start_media(known, decoder)
+        if (old.jitter_ms, old.jitter_max_ms) != (new.jitter_ms, new.jitter_max_ms):
+            self._lanes[known.rate].configure(known_slot, new.jitter_ms, new.jitter_max_ms)
+        if known.endpoint.lock.renegotiate(new.remote, new.signalling_ip):
+            known.endpoint.unconnect()
+            self._relink(known)
+        if old.remote_rtcp != new.remote_rtcp:
+            known.endpoint.rtcp_learned = None
+        if new.timeout_enabled and not old.timeout_enabled:
+            self._intake.heard[known_slot] = self._clock()
+        self._supervision.configure(known)
+
+    def signal(self, port: str, message: Mapping[str, Any]) -> None:
+        """``{"dtmf": "12#", "duration_ms": 100, "gap_ms": 60}``: send digits (RFC 4733)."""
+        known = self._known(port)
+        if "dtmf" not in message:
+            raise BankError(f"unknown signal: {', '.join(sorted(message))}")
+        if known.params.telephone_event_pt is None:
+            raise BankError("the peer takes no telephone events")
+        duration, gap = message.get("duration_ms", 100), message.get("gap_ms", 60)
+        try:
+            known.member.digits.send(message["dtmf"], duration, gap)
+        except ValueError as error:
+            raise BankError(str(error)) from None
+        self._groups[known.key].dialling.add(known.slot)
+
+    def close(self, port: str) -> None:
+        """Send RTCP BYE, report the final statistics, close the sockets."""
+        known = self._known(port)
+        slot = known.slot
+        self._supervision.close(known, self._clock())
+        self._receiver.remove(known.endpoint)
+        self._watched[slot] = self._waiting[slot] = False
+        self._lanes[known.rate].close(slot)
+        self._stop_media(known)
+        known.endpoint.close()
+        del self._ports[port], self._by_slot[slot]
+        self._free.append(slot)
+
+    def shutdown(self) -> None:
+        """Close all ports and what they shared."""
+        for port in list(self._ports):
+            self.close(port)
+        self._receiver.close()
+
+    def reports(self) -> Sequence[PortReport]:
+        """What was noticed since the last call."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    # Ticks
+
+    def pull(self, inputs: Frames, now: float) -> None:
+        """Take what has arrived and write the next 20 ms of every port into its input row."""
+        for batch in self._receiver.drain():
+            self._take(batch, now)
+        self._ticks += 1
+        if self._ticks % _RTCP_POLL_TICKS == 0:
+            self._receive_rtcp(now)
+        for rate, lane in self._lanes.items():
+            if rate in inputs:
+                lane.pull(inputs[rate])
+
+    def push(self, outputs: Frames, now: float) -> None:
+        """Encode and send 20 ms of every port; then do what is due now and then."""
+        for key, group in self._groups.items():
+            if group.members:
+                group.push(outputs[key.rate])
+        for port in self._supervision.tick(self._by_slot, now):
+            port.endpoint.lose(self._supervision.last_heard(port))
+            self._relink(port)
+
+    def _take(self, batch: Round, now: float) -> None:
+        headers = read_headers(batch)
+        slots = batch.slots
+        watched = self._watched[slots]
+        if watched.any():
+            self._filter(np.flatnonzero(watched & headers.valid), slots, headers, now)
+        if headers.rtcp.any():
+            self._take_muxed(batch, headers, now)
+        self._intake.take(batch, headers, now)
+        waiting = self._waiting[slots] & headers.valid
+        if waiting.any():
+            self._note_started(slots[waiting].tolist())
+
+    def _filter(self, which: Any, slots: Any, headers: Headers, now: float) -> None:
+        """Ask the locks of ports that are not (yet) connected to their source."""
+        for i in which.tolist():
+            port = self._by_slot[int(slots[i])]
+            packet = Heard(
+                int(headers.ssrc[i]), int(headers.sequence[i]), int(headers.timestamp[i]), now
+            )
+            accepted, locked = port.endpoint.offer(packet)
+            headers.valid[i] = accepted
+            if locked:
+                host, number = port.endpoint.source
+                self._report(port, "rtp_locked", {"host": host, "port": number})
+                self._relink(port)
+
+    def _note_started(self, slots: list[int]) -> None:
+        for slot in slots:
+            port = self._by_slot[slot]
+            port.started = True
+            self._waiting[slot] = False
+            self._report(port, "media_started", {})
+
+    def _take_muxed(self, batch: Round, headers: Headers, now: float) -> None:
+        for i in np.flatnonzero(headers.rtcp).tolist():
+            port = self._by_slot[int(batch.slots[i])]
+            if port.endpoint.connected or port.endpoint.source == port.endpoint.lock.locked:
+                packet = batch.datagrams[i, : int(batch.lengths[i])].tobytes()
+                self._supervision.receive(port, packet, now)
+
+    def _receive_rtcp(self, now: float) -> None:
+        for slot in self._receiver.rtcp_ready():
+            port = self._by_slot[slot]
+            packet = port.endpoint.receive_rtcp(port.params)
+            if packet is not None:
+                self._supervision.receive(port, packet, now)
+
+    def _take_special(self, slot: int, headers: Headers, index: int, payload: bytes) -> None:
+        """A packet that is not the port's audio: a telephone event, comfort noise, or unknown."""
+        port = self._by_slot[slot]
+        clock_rate = port.params.telephone_event.get(int(headers.payload_type[index]))
+        if clock_rate is None:
+            return
+        stamp, marker = int(headers.timestamp[index]), bool(headers.marker[index])
+        for event in port.events.receive(payload, stamp, marker, clock_rate):
+            if isinstance(event, DigitStarted):
+                self._report(port, "digit", {"digit": event.digit})
+            else:
+                data = {"digit": event.digit, "duration_ms": event.duration_ms}
+                self._report(port, "digit_ended", data)
+
+    # Media
+
+    def _start_media(self, port: RtpPort, decoder: int) -> None:
+        """Let the port's packets be encoded and decoded as its parameters say."""
+        slot, params, member = port.slot, port.params, port.member
+        codec = self._codecs[params.codec]
+        codec.open(slot)
+        if port.key not in self._groups:
+            self._groups[port.key] = SendGroup(port.key, codec, self._numbers)
+        group = self._groups[port.key]
+        group.members[slot] = member
+        group.dirty = True
+        if not member.digits.idle:
+            group.dialling.add(slot)
+        self._numbers.ssrc[slot] = params.ssrc
+        self._numbers.payload_type[slot] = params.payload_type
+        self._numbers.fresh[slot] = True
+        self._intake.payload_type[slot] = params.payload_type
+        self._intake.decoder[slot] = decoder if params.receive else NO_AUDIO
+
+    def _stop_media(self, port: RtpPort) -> None:
+        group = self._groups[port.key]
+        del group.members[port.slot]
+        group.dirty = True
+        group.dialling.discard(port.slot)
+        self._codecs[port.params.codec].close(port.slot)
+        self._intake.decoder[port.slot] = NO_AUDIO
+
+    def _decoder(self, codec: str, rate: int) -> int:
+        """Index of the decoder for a codec at a rate; made when first used."""
+        if (codec, rate) not in self._decoder_index:
+            if codec not in self._codecs:
+                self._codecs[codec] = _load_codec(codec)
+            if rate not in self._lanes:
+                self._lanes[rate] = Lane(self._capacity, rate)
+            self._decoder_index[codec, rate] = len(self._intake.decoders)
+            self._intake.decoders.append(Decoder(self._codecs[codec], self._lanes[rate]))
+        return self._decoder_index[codec, rate]
+
+    # Helpers
+
+    def _known(self, port: str) -> RtpPort:
+        try:
+            return self._ports[port]
+        except KeyError:
+            raise BankError(f"port {port} is not open") from None
+
+    def _report(self, port: RtpPort, kind: str, data: Mapping[str, Any]) -> None:
+        self._reports.append(PortReport(port.id, kind, data))
+
+    def _settled(self, slot: int) -> None:
+        self._watched[slot] = False
+
+    def _relink(self, port: RtpPort) -> None:
+        """The endpoint was connected or disconnected: use its new receive and send."""
+        self._receiver.refresh(port.endpoint)
+        self._watched[port.slot] = True
+        self._groups[port.key].dirty = True
+        self._supervision.configure(port)
+
+    def _number(self, port: RtpPort, now: float) -> None:
+        """Sequence number and timestamp as they would be, had the port run since it began."""
+        params, numbers, slot = port.params, self._numbers, port.slot
+        elapsed = max(now - params.started_at, 0.0)
+        packets = math.ceil(elapsed * 1000 / params.ptime_ms)
+        numbers.sequence[slot] = params.sequence + packets
+        numbers.timestamp[slot] = params.timestamp + int(elapsed * params.clock_rate)
+        numbers.packets[slot] = numbers.octets[slot] = numbers.errors[slot] = 0
+
+
+def _load_codec(reference: str) -> CodecBatch:
+    module, _, name = reference.partition(":")
+    try:
+        batch: CodecBatch = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise BankError(f"codec {reference}: {error}") from None
+    return batch
+
+
+def _close_quietly(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(fd)

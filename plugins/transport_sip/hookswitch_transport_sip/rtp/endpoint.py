@@ -1,0 +1,168 @@
+"""The sockets of one port, and what the lock does to them.
+
+A locked port's RTP socket is connected to its source: the kernel then discards everybody else's
+packets, and sending needs no address. ``receive`` and ``send`` are what the bank's loops call;
+they are the socket's own methods while it is connected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+from collections.abc import Callable
+
+from hookswitch.mixer.bank import BankError
+
+from .lock import Heard, LockState, SourceLock
+from .params import Address, RtpParams
+
+Packet = bytes | memoryview
+
+_UNSPECIFIED = (ctypes.c_ubyte * 16)()
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def dissolve(sock: socket.socket) -> None:
+    """Undo `connect` of a UDP socket; its local port stays.
+
+    Linux forgets a port that was chosen by binding to port 0, so the old address is bound again.
+    """
+    local = sock.getsockname()
+    if _libc.connect(sock.fileno(), _UNSPECIFIED, ctypes.sizeof(_UNSPECIFIED)) != 0:
+        raise OSError(ctypes.get_errno(), "cannot disconnect")
+    if sock.getsockname()[1] != local[1]:
+        host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"
+        sock.bind((host, local[1]))
+
+
+def plain_address(source: tuple[str, int] | tuple[str, int, int, int]) -> Address:
+    """Host and port as SDP would write them: an IPv4 peer of an IPv6 socket is IPv4."""
+    host = source[0]
+    return (host[7:] if host.startswith("::ffff:") and "." in host else host), source[1]
+
+
+class Endpoint:
+    """RTP and RTCP socket of one port. Owns the descriptors it is given."""
+
+    def __init__(self, port: str, slot: int, fds: tuple[int, ...], params: RtpParams) -> None:
+        self.port = port
+        self.slot = slot
+        self.lock = SourceLock(params.remote, params.signalling_ip, params.clock_rate)
+        self.source: Address = ("", 0)
+        self.connected = False
+        self.rtcp_learned: Address | None = None
+        owned = adopt(port, fds)
+        self.rtp = owned[0]
+        self.rtcp = owned[1] if len(owned) > 1 else None
+        self.receive: Callable[[memoryview], int] = self.receive_from
+        self.send: Callable[[Packet], int] = self.send_to
+
+    def close(self) -> None:
+        """Close both sockets; the descriptors the sender kept stay open."""
+        self.rtp.close()
+        if self.rtcp is not None:
+            self.rtcp.close()
+
+    def receive_from(self, view: memoryview) -> int:
+        """Receive one datagram and note its ``source``."""
+        size, raw = self.rtp.recvfrom_into(view)
+        self.source = plain_address(raw)
+        return size
+
+    def send_to(self, packet: Packet) -> int:
+        """Send to where the lock says; without a destination nothing happens."""
+        destination = self.lock.destination
+        return self.rtp.sendto(packet, self._wire(self.rtp, destination)) if destination else 0
+
+    def offer(self, packet: Heard) -> tuple[bool, bool]:
+        """Whether to accept the packet just received from ``source``; and whether it locked."""
+        before = self.lock.state
+        accepted = self.lock.offer(self.source, packet)
+        locked = self.lock.state is LockState.LOCKED and before is not LockState.LOCKED
+        if locked:
+            self._connect()
+        return accepted, locked
+
+    def lose(self, last: Heard) -> None:
+        """The locked source fell silent: listen to others again."""
+        self.lock.lose(last)
+        self.unconnect()
+
+    def settle(self) -> None:
+        """The queue was seen empty since `connect`: no stranger's packet is left in it."""
+        if self.connected:
+            self.receive = self.rtp.recv_into
+
+    def unconnect(self) -> None:
+        """Receive from anybody, send by address."""
+        if self.connected:
+            dissolve(self.rtp)
+            self.connected = False
+        self.receive, self.send = self.receive_from, self.send_to
+
+    def _connect(self) -> None:
+        assert self.lock.locked is not None
+        self.unconnect()
+        # Where the system refuses to connect (no route), the lock itself keeps strangers out.
+        with contextlib.suppress(OSError):
+            self.rtp.connect(self._wire(self.rtp, self.lock.locked))
+            self.connected = True
+            self.send = self.rtp.send
+
+    def rtcp_destination(self, params: RtpParams) -> Address | None:
+        """Where RTCP goes: where it came from, else what SDP said, else the port above RTP's."""
+        if params.rtcp_mux:
+            return self.lock.destination
+        if self.rtcp_learned or params.remote_rtcp:
+            return self.rtcp_learned or params.remote_rtcp
+        destination = self.lock.destination
+        return (destination[0], destination[1] + 1) if destination else None
+
+    def send_rtcp(self, packet: bytes, params: RtpParams) -> None:
+        """Send a compound packet; errors are the network's business."""
+        destination = self.rtcp_destination(params)
+        with contextlib.suppress(OSError):
+            if params.rtcp_mux:
+                self.send(packet)
+            elif self.rtcp is not None and destination is not None:
+                self.rtcp.sendto(packet, self._wire(self.rtcp, destination))
+
+    def receive_rtcp(self, params: RtpParams) -> bytes | None:
+        """One datagram from the RTCP socket; None when there is none, or a stranger's."""
+        assert self.rtcp is not None
+        try:
+            packet, raw = self.rtcp.recvfrom(2048)
+        except OSError:
+            return None
+        source = plain_address(raw)
+        known = {a[0] for a in (self.lock.locked, params.remote, params.remote_rtcp) if a}
+        if source[0] not in known:
+            return None
+        self.rtcp_learned = source
+        return packet
+
+    def _wire(self, sock: socket.socket, address: Address) -> Address:
+        if sock.family == socket.AF_INET6 and ":" not in address[0]:
+            return "::ffff:" + address[0], address[1]
+        return address
+
+
+def adopt(port: str, fds: tuple[int, ...]) -> list[socket.socket]:
+    """Own descriptors as non-blocking sockets: all of them, or none and all are closed."""
+    owned: list[socket.socket] = []
+    try:
+        if not fds:
+            raise OSError("no RTP socket given")
+        for fd in fds:
+            owned.append(socket.socket(fileno=fd))
+            owned[-1].setblocking(False)
+    except OSError as error:
+        for sock in owned:
+            sock.close()
+        for fd in fds[len(owned) :]:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        raise BankError(f"port {port}: {error}") from None
+    return owned

@@ -1,0 +1,110 @@
+"""What the call layer tells the bank about a port: the parameters of its specification."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from hookswitch.mixer.bank import BankError
+
+Address = tuple[str, int]
+
+PACKET_TIMES = (10, 20, 30, 40, 60)
+"""Milliseconds of audio in a packet we may send."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtpParams:
+    """Parameters of one RTP port (`PortSpec.params` of `RtpBank`).
+
+    ``codec`` names a `CodecBatch` as ``module:Class``; its samples are at the port's rate, its
+    timestamps at ``clock_rate``. ``telephone_event`` maps the payload types on which we receive
+    RFC 4733 events to their clock rate; ``telephone_event_pt`` is the one we send on, or None.
+
+    ``sequence``, ``timestamp`` and ``ssrc`` are chosen once per call at random, ``started_at`` is
+    the monotonic time of that moment: a bank that opens the port later (a restarted worker)
+    continues the numbers from them alone.
+
+    ``remote`` and ``remote_rtcp`` are the addresses of the peer's SDP; ``signalling_ip`` is where
+    its SIP comes from, a hint when it is behind a NAT. Hosts are numeric.
+    """
+
+    codec: str
+    payload_type: int
+    ssrc: int
+    clock_rate: int = 8000
+    sequence: int = 0
+    timestamp: int = 0
+    started_at: float = 0.0
+    telephone_event: Mapping[int, int] = field(default_factory=dict)
+    telephone_event_pt: int | None = None
+    remote: Address | None = None
+    remote_rtcp: Address | None = None
+    rtcp_mux: bool = False
+    signalling_ip: str | None = None
+    ptime_ms: int = 20
+    send: bool = True
+    receive: bool = True
+    jitter_ms: int = 0
+    jitter_max_ms: int = 300
+    rtp_timeout_s: float = 30.0
+    timeout_enabled: bool = True
+    cname: str = ""
+
+    def __post_init__(self) -> None:
+        if self.ptime_ms not in PACKET_TIMES:
+            raise BankError(f"ptime_ms: {self.ptime_ms} is not one of {PACKET_TIMES}")
+        if not 0 <= self.payload_type <= 127:
+            raise BankError(f"payload_type: {self.payload_type} is not within 0..127")
+        if self.clock_rate <= 0 or self.clock_rate % 200:
+            raise BankError(f"clock_rate: {self.clock_rate} has no whole number per 5 ms")
+        if not 0 <= self.jitter_ms <= 1000:
+            raise BankError(f"jitter_ms: {self.jitter_ms} is not within 0..1000")
+        for address in (self.remote, self.remote_rtcp):
+            if address is not None:
+                _check_address(address)
+
+    def pack(self) -> dict[str, Any]:
+        """As plain values, for `PortSpec.params`."""
+        return asdict(self)
+
+    @classmethod
+    def unpack(cls, params: Mapping[str, Any]) -> RtpParams:
+        """From plain values; BankError names what is unknown or missing."""
+        _check_names(params)
+        try:
+            return cls(**_tidy(params))
+        except TypeError as error:
+            raise BankError(f"RTP parameters: {error}") from None
+
+    def merged(self, params: Mapping[str, Any]) -> RtpParams:
+        """With the given values changed."""
+        _check_names(params)
+        return replace(self, **_tidy(params))
+
+
+def _check_names(params: Mapping[str, Any]) -> None:
+    unknown = set(params) - {each.name for each in fields(RtpParams)}
+    if unknown:
+        raise BankError(f"unknown RTP parameters: {', '.join(sorted(unknown))}")
+
+
+def _check_address(address: Address) -> None:
+    """A name would be looked up, and block, in the middle of a tick."""
+    try:
+        ipaddress.ip_address(address[0])
+    except ValueError:
+        raise BankError(f"{address[0]!r} is not a numeric address") from None
+    if not 0 < address[1] < 65536:
+        raise BankError(f"{address[1]} is not a port number")
+
+
+def _tidy(params: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(params)
+    for name in ("remote", "remote_rtcp"):
+        if values.get(name) is not None:
+            host, port = values[name]
+            values[name] = (host, port)
+    return values
