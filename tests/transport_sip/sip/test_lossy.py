@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hookswitch_transport_sip.sip.call import CallState
 from hookswitch_transport_sip.sip.events import (
     Answered,
     Cancelled,
@@ -36,7 +37,7 @@ def play(net: Network, plan: str) -> None:
     net.react = {A: both, B: callee}
     call = net.call()
     net.run(3)
-    if "cancel" in plan and call.state.value == "early":
+    if "cancel" in plan and call.state is CallState.EARLY:
         call.cancel(net.now)
     net.run(1)
     ends = [call, *(event.call for event in net.log[B] if isinstance(event, InviteReceived))]
@@ -49,6 +50,10 @@ def play(net: Network, plan: str) -> None:
         if end.is_confirmed:
             end.bye(net.now)
     net.run(400)
+    for event in net.find(B, InviteReceived):
+        ends.append(event.call)
+        if event.call.state is CallState.EARLY:
+            event.call.reject(480, net.now)
     for end in ends:
         if end.is_confirmed:
             end.bye(net.now)

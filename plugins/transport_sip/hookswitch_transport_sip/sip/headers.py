@@ -111,6 +111,10 @@ class Headers:
         """Return the values of all fields of that name, not split at commas."""
         return list(self._indexed().get(canonical(name).lower(), ()))
 
+    def repeated(self) -> list[str]:
+        """Return the names, in lower case, that occur in more than one field."""
+        return [name for name, values in self._indexed().items() if len(values) > 1]
+
     def split(self, name: str) -> list[str]:
         """Return the elements of a list header, from all its fields."""
         return [item for value in self.get_all(name) for item in split_commas(value)]
