@@ -91,7 +91,9 @@ class Receiver:
                 self._skip(record.cursor)
                 return
             lane = self._add(record.lane, last=record.cursor - 1)
-        self.held += lane.offer(record, hold=self.held < self._max_held)
+        # While something is on disk it may be of this very lane, and before this event.
+        hold = self.held < self._max_held and not self.on_disk
+        self.held += lane.offer(record, hold=hold)
 
     def scan(self, rows: Sequence[tuple[int, str]], upto: int) -> None:
         """Cursor and lane of stored events after ``scanned``; up to ``upto`` there are no others.

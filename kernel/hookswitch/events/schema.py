@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from hookswitch.errors import HookswitchError
@@ -73,7 +74,9 @@ def _open(path: str, fsync: bool) -> sqlite3.Connection:
 def _prepare_file(path: Path) -> None:
     """Make the file readable to its owner only: it holds webhook secrets."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Only a new file may be opened here: closing it would end the locks this process has on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _migrate(db: sqlite3.Connection, path: str) -> None:
