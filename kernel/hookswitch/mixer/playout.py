@@ -135,7 +135,7 @@ class Playout:
         take = running & (level >= self.frame)
         plan = Decision(np.zeros(n, np.int64), take, np.zeros(n, np.bool_), np.zeros(n, np.bool_))
         broken = take & ~front
-        if broken.any():
+        if np.count_nonzero(broken):
             self._cross_holes(np.flatnonzero(broken), level, plan, buffer)
         self._wait(plan.take)
         self._correct(level, plan, buffer)
@@ -156,19 +156,19 @@ class Playout:
         n = len(take)
         waited, debt, running = self._waited[:n], self._debt[:n], self.running[:n]
         late = take & (waited > 0)
-        if late.any():
+        if np.count_nonzero(late):
             self._learn(np.flatnonzero(late))
             waited[late] = 0
         idle = ~take
         debt += self.frame
         debt *= idle
-        if not idle.any():
+        if not np.count_nonzero(idle):
             return
         starved = idle & running
         waited += starved
         self.underruns[:n] += starved & (waited == 1)
         gone = waited >= REBUFFER_TICKS
-        if gone.any():
+        if np.count_nonzero(gone):
             running &= ~gone
             waited[gone] = 0
 
@@ -185,9 +185,9 @@ class Playout:
         surplus = self._surplus[:n]
         take = plan.take & self._live[:n]
         excess = take & (level - plan.skip > self._maximum[:n])
-        if excess.any():
+        if np.count_nonzero(excess):
             self._cut(np.flatnonzero(excess), level, plan)
-        if not surplus.any():
+        if not np.count_nonzero(surplus):
             return
         wanted = take & (np.abs(surplus) >= self.frame) & (level - plan.skip >= self.frame)
         rows = np.flatnonzero(wanted & ((surplus < 0) | (level - plan.skip >= 2 * self.frame)))

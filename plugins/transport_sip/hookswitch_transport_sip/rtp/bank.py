@@ -22,10 +22,10 @@ from hookswitch.codecs.base import CodecBatch
 from hookswitch.mixer.bank import BankError, Frames, PortReport, PortSpec
 
 from .endpoint import Endpoint
-from .intake import NO_AUDIO, Decoder, Intake, read_headers
+from .intake import NO_AUDIO, Decoder, Intake
 from .lane import Lane
 from .lock import Heard
-from .packets import Headers
+from .packets import Headers, Words, parse, plain_word
 from .params import RtpParams
 from .port import RtpPort
 from .receiver import Receiver, Round
@@ -36,7 +36,8 @@ from .telephone_events import DigitStarted, EventSender
 CAPACITY = 4096
 """Ports one bank can hold. Arrays are reserved for all; untouched memory costs nothing."""
 
-_RTCP_POLL_TICKS = 5
+_SUPERVISION_TICKS = 5
+"""Ticks between looks at RTCP sockets and at what is due now and then."""
 
 
 class RtpBank:
@@ -93,11 +94,11 @@ class RtpBank:
         member = Member(endpoint, row, params.send, digits, params.telephone_event_pt)
         port = RtpPort(spec.id, slot, row, spec.rate, params, endpoint, member)
         self._ports[spec.id] = self._by_slot[slot] = port
+        self._watched[slot] = self._waiting[slot] = True
         self._intake.open(slot, params.clock_rate, now)
         self._number(port, now)
         self._start_media(port, decoder)
         self._lanes[port.rate].open(slot, row, params.jitter_ms, params.jitter_max_ms)
-        self._watched[slot] = self._waiting[slot] = True
         self._receiver.add(endpoint)
         self._supervision.open(port, now)
 
@@ -167,7 +168,7 @@ class RtpBank:
         for batch in self._receiver.drain():
             self._take(batch, now)
         self._ticks += 1
-        if self._ticks % _RTCP_POLL_TICKS == 0:
+        if self._ticks % _SUPERVISION_TICKS == 0:
             self._receive_rtcp(now)
         for rate, lane in self._lanes.items():
             if rate in inputs:
@@ -178,12 +179,18 @@ class RtpBank:
         for key, group in self._groups.items():
             if group.members:
                 group.push(outputs[key.rate])
+        if self._ticks % _SUPERVISION_TICKS:
+            return
         for port in self._supervision.tick(self._by_slot, now):
             port.endpoint.lose(self._supervision.last_heard(port))
             self._relink(port)
 
     def _take(self, batch: Round, now: float) -> None:
-        headers = read_headers(batch)
+        words = Words.read(batch.datagrams)
+        if self._intake.is_plain(batch, words):
+            self._intake.take_plain(batch, words, now)
+            return
+        headers = parse(batch.datagrams, batch.lengths, words)
         slots = batch.slots
         watched = self._watched[slots]
         if watched.any():
@@ -214,6 +221,7 @@ class RtpBank:
             port = self._by_slot[slot]
             port.started = True
             self._waiting[slot] = False
+            self._mark_plain(port)
             self._report(port, "media_started", {})
 
     def _take_muxed(self, batch: Round, headers: Headers, now: float) -> None:
@@ -263,6 +271,7 @@ class RtpBank:
         self._numbers.fresh[slot] = True
         self._intake.payload_type[slot] = params.payload_type
         self._intake.decoder[slot] = decoder if params.receive else NO_AUDIO
+        self._mark_plain(port)
 
     def _stop_media(self, port: RtpPort) -> None:
         group = self._groups[port.key]
@@ -270,7 +279,7 @@ class RtpBank:
         group.dirty = True
         group.dialling.discard(port.slot)
         self._codecs[port.params.codec].close(port.slot)
-        self._intake.decoder[port.slot] = NO_AUDIO
+        self._intake.decoder[port.slot] = self._intake.plain[port.slot] = NO_AUDIO
 
     def _decoder(self, codec: str, rate: int) -> int:
         """Index of the decoder for a codec at a rate; made when first used."""
@@ -296,11 +305,19 @@ class RtpBank:
 
     def _settled(self, slot: int) -> None:
         self._watched[slot] = False
+        self._mark_plain(self._by_slot[slot])
+
+    def _mark_plain(self, port: RtpPort) -> None:
+        """Tell the intake whether this port's packets may take the short way."""
+        slot = port.slot
+        special = self._watched[slot] or self._waiting[slot] or self._intake.decoder[slot] < 0
+        self._intake.plain[slot] = NO_AUDIO if special else plain_word(port.params.payload_type)
 
     def _relink(self, port: RtpPort) -> None:
         """The endpoint was connected or disconnected: use its new receive and send."""
         self._receiver.refresh(port.endpoint)
         self._watched[port.slot] = True
+        self._mark_plain(port)
         self._groups[port.key].dirty = True
         self._supervision.configure(port)
 

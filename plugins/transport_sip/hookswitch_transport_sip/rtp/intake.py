@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from hookswitch.codecs.base import CodecBatch, Payloads, Pcm
 
 from .lane import Lane
-from .packets import HEADER, Headers, parse
+from .packets import HEADER, PLAIN_MASK, Headers, Words
 from .receiver import Round
 from .ring import CHUNKS, Timeline
 from .sequences import Sequences
@@ -49,11 +50,32 @@ class Decoder:
         return pcm if fits else None
 
 
+@dataclass(slots=True)
+class _Audio:
+    """Accepted audio packets: slots, rows in the round, and fields, arrays of one length."""
+
+    slots: Rows
+    index: Rows
+    started: Flags
+    stamps: Ints
+    size: Ints
+
+    def only(self, some: Flags) -> _Audio:
+        return _Audio(
+            self.slots[some],
+            self.index[some],
+            self.started[some],
+            self.stamps[some],
+            self.size[some],
+        )
+
+
 class Intake:
     """The receiving state of all slots.
 
     ``heard`` is when a slot last got a valid packet; ``payload_type`` and ``decoder`` (an index
-    into ``decoders``) are how its audio is known; ``malformed`` and ``undecodable`` are counts.
+    into ``decoders``) are how its audio is known; ``plain`` is the `plain_word` of slots
+    that want no more attention than that, else -1; ``malformed`` and ``undecodable`` are counts.
     """
 
     def __init__(self, capacity: int, special: Special) -> None:
@@ -64,6 +86,7 @@ class Intake:
         self.octets = np.zeros(capacity, np.int64)
         self.payload_type = np.full(capacity, NO_AUDIO, np.int64)
         self.decoder = np.full(capacity, NO_AUDIO, np.int64)
+        self.plain = np.full(capacity, NO_AUDIO, np.int64)
         self.decoders: list[Decoder] = []
         self.malformed = 0
         self.undecodable = 0
@@ -76,31 +99,46 @@ class Intake:
         self.jitter.open(slot, clock_rate)
         self.heard[slot], self.octets[slot] = now, 0
 
-    def take(self, batch: Round, headers: Headers, now: float) -> Rows:
-        """Take a round; returns the slots that got a valid packet."""
-        slots = batch.slots
-        self.malformed += len(slots) - int(np.count_nonzero(headers.valid | headers.rtcp))
-        if headers.valid.all():
-            index = np.arange(len(slots))
-        else:
-            index = np.flatnonzero(headers.valid)
-            slots = slots[index]
-        if not len(slots):
-            return slots
+    def is_plain(self, batch: Round, words: Words) -> bool:
+        """Whether a round holds nothing but audio packets as each port expects them."""
+        same = words.first & PLAIN_MASK == self.plain[batch.slots]
+        same &= batch.lengths > HEADER
+        return bool(np.count_nonzero(same) == len(same))
+
+    def take_plain(self, batch: Round, words: Words, now: float) -> None:
+        """Take a round for which `is_plain` holds: what nearly all rounds are."""
+        slots, size = batch.slots, batch.lengths - HEADER
+        verdict = self.sequences.accept(slots, words.ssrc, words.sequence)
+        self.heard[slots] = now
+        index = np.arange(len(slots))
+        stamps, started = words.timestamp, verdict.started
+        if not verdict.regular:
+            index = np.flatnonzero(verdict.accepted)
+            slots, stamps, size, started = slots[index], stamps[index], size[index], started[index]
+            self.jitter.restart(slots[started])
+        self.octets[slots] += size
+        if len(slots):
+            self._take_audio(_Audio(slots, index, started, stamps, size), batch, None, now)
+
+    def take(self, batch: Round, headers: Headers, now: float) -> None:
+        """Take a round of any datagrams."""
+        self.malformed += int(np.count_nonzero(~(headers.valid | headers.rtcp)))
+        index = np.flatnonzero(headers.valid)
+        slots = batch.slots[index]
         verdict = self.sequences.accept(slots, headers.ssrc[index], headers.sequence[index])
         self.heard[slots] = now
-        if not verdict.accepted.all():
-            index, slots = index[verdict.accepted], slots[verdict.accepted]
+        index, slots = index[verdict.accepted], slots[verdict.accepted]
         self.octets[slots] += headers.size[index]
         started = verdict.started[verdict.accepted]
         self.jitter.restart(slots[started])
         audio = headers.payload_type[index] == self.payload_type[slots]
-        if not audio.all():
-            self._take_special(slots, index, ~audio, batch, headers)
-            index, slots, started = index[audio], slots[audio], started[audio]
+        self._take_special(slots, index, ~audio, batch, headers)
+        index, slots, started = index[audio], slots[audio], started[audio]
         if len(slots):
-            self._take_audio(slots, index, started, batch, headers, now)
-        return slots
+            stamps, size = headers.timestamp[index], headers.size[index]
+            self._take_audio(
+                _Audio(slots, index, started, stamps, size), batch, headers.offset, now
+            )
 
     def _take_special(
         self, slots: Rows, index: Rows, which: Flags, batch: Round, headers: Headers
@@ -110,48 +148,34 @@ class Intake:
             payload = batch.datagrams[i, start : start + int(headers.size[i])].tobytes()
             self._special(slot, headers, i, payload)
 
-    def _take_audio(
-        self, slots: Rows, index: Rows, started: Flags, batch: Round, headers: Headers, now: float
-    ) -> None:
-        stamps, size = headers.timestamp[index], headers.size[index]
-        self.jitter.update(slots, stamps, now)
-        kind = self.decoder[slots] << 16 | size
-        plain = headers.offset[index] == HEADER
-        if plain.all() and (kind == kind[0]).all():
-            self._decode(int(kind[0]), slots, index, started, stamps, batch, None)
+    def _take_audio(self, audio: _Audio, batch: Round, offset: Ints | None, now: float) -> None:
+        """Decode by codec and size; ``offset`` of the payloads, None where all are plain."""
+        self.jitter.update(audio.slots, audio.stamps, now)
+        kind = self.decoder[audio.slots] << 16 | audio.size
+        if offset is None and np.count_nonzero(kind != kind[0]) == 0:
+            self._decode(int(kind[0]), audio, batch, None)
             return
+        odd = np.zeros(len(kind), np.bool_) if offset is None else offset[audio.index] != HEADER
         for each in np.unique(kind).tolist():
-            for offsets in (None, headers.offset):
-                some = (kind == each) & (plain if offsets is None else ~plain)
-                if some.any():
-                    chosen = (slots[some], index[some], started[some], stamps[some])
-                    self._decode(each, *chosen, batch, offsets)
+            for some, where in (((kind == each) & ~odd, None), ((kind == each) & odd, offset)):
+                if np.count_nonzero(some):
+                    self._decode(each, audio.only(some), batch, where)
 
-    def _decode(
-        self,
-        kind: int,
-        slots: Rows,
-        index: Rows,
-        started: Flags,
-        stamps: Ints,
-        batch: Round,
-        offsets: Ints | None,
-    ) -> None:
+    def _decode(self, kind: int, audio: _Audio, batch: Round, offset: Ints | None) -> None:
         """Decode packets of one codec and size, and put them into their ring."""
         which, size = kind >> 16, kind & 0xFFFF
         if which < 0 or size == 0:
             return
-        decoder = self.decoders[which]
-        pcm = decoder.decode(slots, _payloads(batch.datagrams, index, size, offsets))
+        slots, decoder = audio.slots, self.decoders[which]
+        pcm = decoder.decode(slots, _payloads(batch.datagrams, audio.index, size, offset))
         if pcm is None:
             self.undecodable += len(slots)
             return
         ring = decoder.lane.ring
-        chunks = self.timeline.locate(slots, stamps)
-        count = pcm.shape[1] // ring.samples
-        chunks, moved = ring.place(slots, chunks, count, started)
-        if moved.any():
-            self.timeline.rebase(slots[moved], stamps[moved], chunks[moved])
+        chunks = self.timeline.locate(slots, audio.stamps)
+        chunks, moved = ring.place(slots, chunks, pcm.shape[1] // ring.samples, audio.started)
+        if np.count_nonzero(moved):
+            self.timeline.rebase(slots[moved], audio.stamps[moved], chunks[moved])
         ring.write(slots, chunks, pcm)
 
 
@@ -164,8 +188,3 @@ def _payloads(
     if len(index) == len(datagrams):
         return datagrams[:, HEADER : HEADER + size]
     return np.asarray(datagrams[index, HEADER : HEADER + size])
-
-
-def read_headers(batch: Round) -> Headers:
-    """Parse the headers of a round."""
-    return parse(batch.datagrams, batch.lengths)

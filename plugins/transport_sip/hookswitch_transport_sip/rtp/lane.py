@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hookswitch.mixer.bank import Samples, frame_samples
-from hookswitch.mixer.fade import Fader, cross_fade
-from hookswitch.mixer.playout import Decision, Flags, Ints, Playout, Rows
+from hookswitch.mixer.fade import Fader, cross_fade, whole
+from hookswitch.mixer.playout import Playout, Rows
 
 from .ring import CHUNK_MS, CHUNKS, CHUNKS_PER_FRAME, Ring
 
@@ -21,7 +21,8 @@ class Lane:
         self._row = np.zeros(capacity, np.intp)
         self._used = np.zeros(capacity, np.bool_)
         self._members = np.empty(0, np.intp)
-        self._rows = np.empty(0, np.intp)
+        self._rows: Rows | slice = np.empty(0, np.intp)
+        self._everyone = np.empty(0, np.intp)
         self._frames = np.zeros((0, frame_samples(rate)), np.float32)
 
     def open(self, slot: int, row: int, jitter_ms: int, jitter_max_ms: int) -> None:
@@ -49,31 +50,34 @@ class Lane:
         """Write the next 20 ms of every slot into its row of ``inputs``, float32."""
         if not len(self._members):
             return
-        n = len(self._frames)
-        ring = self.ring
+        n, ring, frames = len(self._frames), self.ring, self._frames
+        everyone, play = self._everyone, ring.play[:n]
         level, there = ring.front(n)
-        plan = self.playout.decide(level, np.asarray(there.all(axis=1)), ring)
-        before = ring.play[:n].copy() if plan.blend.any() else None
-        ring.play[:n] += plan.skip
-        pcm, there = ring.read(np.arange(n), ring.play[:n])
-        np.copyto(self._frames, pcm)
-        if before is not None:
-            self._blend(before, plan, there)
+        plan = self.playout.decide(level, whole(there), ring)
+        blend = np.flatnonzero(plan.blend) if np.count_nonzero(plan.blend) else None
+        old = ring.read(blend, play[blend]) if blend is not None else None
+        if np.count_nonzero(plan.skip):
+            play += plan.skip
+            there = ring.there(everyone, play)
+        np.copyto(frames, ring.read(everyone, play))
+        if blend is not None and old is not None:
+            frames[blend] = cross_fade(old.astype(np.float32), frames[blend])
         there &= plan.take[:, None]
-        self._fader.apply(self._frames, there)
-        ring.play[:n] += CHUNKS_PER_FRAME * (plan.take & ~plan.hold)
-        inputs[self._rows] = self._frames[self._members]
-
-    def _blend(self, before: Ints, plan: Decision, there: Flags) -> None:
-        rows: Rows = np.flatnonzero(plan.blend)
-        old, old_there = self.ring.read(rows, before[rows])
-        both = old_there.all(axis=1) & there[rows].all(axis=1)
-        rows, old = rows[both], old[both]
-        self._frames[rows] = cross_fade(old.astype(np.float32), self._frames[rows])
+        self._fader.apply(frames, there)
+        play += CHUNKS_PER_FRAME * (plan.take & ~plan.hold)
+        inputs[self._rows] = frames if len(self._members) == n else frames[self._members]
 
     def _arrange(self) -> None:
         self._members = np.flatnonzero(self._used)
-        self._rows = self._row[self._members]
+        self._rows = as_slice(self._row[self._members])
         count = int(self._members[-1]) + 1 if len(self._members) else 0
         if count != len(self._frames):
+            self._everyone = np.arange(count)
             self._frames = np.zeros((count, self._frames.shape[1]), np.float32)
+
+
+def as_slice(rows: Rows) -> Rows | slice:
+    """Rows in sequence as a slice, which numpy copies without looking at each index."""
+    if len(rows) and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows

@@ -37,12 +37,42 @@ class Headers:
     size: Ints
 
 
-def parse(datagrams: Bytes, lengths: Ints) -> Headers:
-    """Parse the first bytes of each row of ``datagrams``, uint8 (n, at least 12).
+@dataclass(slots=True)
+class Words:
+    """The fixed part of n headers as numbers, int64 (n,), before anything is checked.
+
+    ``first`` is the first 16 bits: version, flags, marker and payload type.
+    """
+
+    first: Ints
+    sequence: Ints
+    timestamp: Ints
+    ssrc: Ints
+
+    @classmethod
+    def read(cls, datagrams: Bytes) -> Words:
+        """From the first bytes of each row of ``datagrams``, uint8 (n, at least 12)."""
+        heads = np.ascontiguousarray(datagrams[:, :HEADER])
+        halves = heads.view(">u2").astype(np.int64)
+        words = heads.view(">u4").astype(np.int64)
+        return cls(halves[:, 0], halves[:, 1], words[:, 1], words[:, 2])
+
+
+PLAIN_MASK = 0xFF7F
+"""Bits of `Words.first` without the marker."""
+
+
+def plain_word(payload_type: int) -> int:
+    """`Words.first` under `PLAIN_MASK` of a packet that is a 12-byte header and a payload."""
+    return _PLAIN << 8 | payload_type
+
+
+def parse(datagrams: Bytes, lengths: Ints, words: Words) -> Headers:
+    """Parse the headers of which ``words`` were read.
 
     ``lengths``, int64 (n,), are the bytes received; what lies beyond them is never trusted.
     """
-    first, second = datagrams[:, 0], datagrams[:, 1]
+    first, second = words.first >> 8, words.first & 0xFF
     valid = lengths >= HEADER
     rtcp = (second >= 192) & (second <= 223) & (first >> 6 == 2) & (lengths >= 8)
     offset = np.full(len(lengths), HEADER, np.int64)
@@ -56,11 +86,11 @@ def parse(datagrams: Bytes, lengths: Ints) -> Headers:
     return Headers(
         valid,
         rtcp,
-        (second & 127).astype(np.int64),
+        second & 127,
         second >= 128,
-        datagrams[:, 2:4].view(">u2")[:, 0].astype(np.int64),
-        datagrams[:, 4:8].view(">u4")[:, 0].astype(np.int64),
-        datagrams[:, 8:12].view(">u4")[:, 0].astype(np.int64),
+        words.sequence,
+        words.timestamp,
+        words.ssrc,
         offset,
         size,
     )

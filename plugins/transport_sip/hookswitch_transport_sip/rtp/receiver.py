@@ -108,19 +108,21 @@ class Receiver:
             yield self._receive_one_each(ready)
 
     def _receive_one_each(self, ready: list[tuple[int, int]]) -> Round:
-        receive, slot_of, views = self._receive, self._slot, self._views
+        receive, slot_of = self._receive, self._slot
         slots: list[int] = []
         lengths: list[int] = []
-        count = 0
+        free = iter(self._views)
+        view = next(free)
         for fd, _ in ready:
             try:
-                lengths.append(receive[fd](views[count]))
+                lengths.append(receive[fd](view))
             except OSError:
                 # A peer that refused what we sent: the system says so at the next call.
                 self._errors[slot_of[fd]] += 1
                 continue
             slots.append(slot_of[fd])
-            count += 1
+            view = next(free, view)
+        count = len(slots)
         return Round(np.array(slots, np.intp), self._staging[:count], np.array(lengths, np.int64))
 
     def _settle(self, endpoints: list[Endpoint]) -> None:

@@ -17,6 +17,8 @@ CHUNKS_PER_FRAME = 4
 CHUNKS = 256
 """Chunks a ring holds: 1.28 s."""
 
+FRAMES = CHUNKS // CHUNKS_PER_FRAME
+
 _MASK = CHUNKS - 1
 _STEPS = np.arange(CHUNKS_PER_FRAME)
 
@@ -63,8 +65,12 @@ class Ring:
         self.late = np.zeros(capacity, np.int64)
         self._item = np.dtype((np.void, self.samples * 2))
         self._audio = np.zeros(capacity * CHUNKS, self._item)
+        self._frame_item = np.dtype((np.void, self.samples * 2 * CHUNKS_PER_FRAME))
         # Zeroed memory is free until touched; a slot's first chunk number is never as low as 0.
         self._number = np.zeros(capacity * CHUNKS, np.int64)
+        # Nearly all packets are one aligned frame: the same memory, seen as frames.
+        self._frame_audio = self._audio.view(self._frame_item)
+        self._frame_number = self._number.reshape(-1, CHUNKS_PER_FRAME)
 
     def reset(self, slot: int) -> None:
         """Empty the slot; chunk numbers go on, so what was written before stays behind."""
@@ -77,37 +83,62 @@ class Ring:
         A packet that starts a stream (``anew``), or is out of the ring's reach in either
         direction, is put behind what is buffered: its timestamps have jumped.
         """
-        play, head = self.play[slots], self.head[slots]
-        moved = anew | (chunks + count > play + CHUNKS) | (chunks < play - CHUNKS)
-        if moved.any():
-            chunks = np.where(moved, np.maximum(head, play), chunks)
+        play = self.play[slots]
+        ahead = chunks - play
+        moved = anew | (ahead > CHUNKS - count)
+        moved |= ahead < -CHUNKS
+        if np.count_nonzero(moved):
+            chunks = np.where(moved, np.maximum(self.head[slots], play), chunks)
         return chunks, moved
 
     def write(self, slots: Rows, chunks: Ints, pcm: Pcm) -> None:
         """Write int16 (n, k * chunk samples) at ``chunks``; what is too late is left out."""
         count = pcm.shape[1] // self.samples
-        play, end = self.play[slots], chunks + count
-        fits = (end > play) & (end <= play + CHUNKS)
-        if not fits.all():
-            self.late[slots] += end <= play
-            slots, chunks, end, pcm = slots[fits], chunks[fits], end[fits], pcm[fits]
+        ahead = chunks - self.play[slots]
+        ahead += count
+        fits = (ahead > 0) & (ahead <= CHUNKS)
+        if np.count_nonzero(fits) != len(slots):
+            self.late[slots] += ahead <= 0
+            slots, chunks, pcm = slots[fits], chunks[fits], pcm[fits]
+        self._store(slots, chunks, np.ascontiguousarray(pcm), count)
+        self.head[slots] = np.maximum(self.head[slots], chunks + count)
+
+    def _store(self, slots: Rows, chunks: Ints, pcm: Pcm, count: int) -> None:
+        if count == CHUNKS_PER_FRAME and not np.count_nonzero(chunks & 3):
+            where = slots * FRAMES + (chunks >> 2 & _MASK >> 2)
+            self._frame_audio[where] = pcm.view(self._frame_item).ravel()
+            self._frame_number[where] = chunks[:, None] + _STEPS
+            return
         numbers = chunks[:, None] + np.arange(count)
-        where = ((slots * CHUNKS)[:, None] + (numbers & _MASK)).ravel()
-        self._audio[where] = np.ascontiguousarray(pcm).view(self._item).ravel()
-        self._number[where] = numbers.ravel()
-        self.head[slots] = np.maximum(self.head[slots], end)
+        at = ((slots * CHUNKS)[:, None] + (numbers & _MASK)).ravel()
+        self._audio[at] = pcm.view(self._item).ravel()
+        self._number[at] = numbers.ravel()
 
     def front(self, n: int) -> tuple[Ints, Flags]:
         """Level in chunks (n,) and which chunks of the next frame are there, bool (n, 4)."""
-        slots = np.arange(n)
-        return self.head[:n] - self.play[:n], self._there(slots, self.play[:n])
+        play = self.play[:n]
+        return self.head[:n] - play, self.there(np.arange(n), play)
 
-    def read(self, slots: Rows, chunks: Ints) -> tuple[Pcm, Flags]:
-        """The frames at ``chunks``: int16 (n, samples), and which of their chunks are valid."""
-        numbers = chunks[:, None] + _STEPS
-        where = (slots * CHUNKS)[:, None] + (numbers & _MASK)
-        audio = self._audio.take(where.ravel(), mode="clip").view(np.int16)
-        return audio.reshape(len(slots), -1), self._number.take(where, mode="clip") == numbers
+    def there(self, slots: Rows, chunks: Ints) -> Flags:
+        """Which chunks of the frames at ``chunks`` are valid, bool (n, 4)."""
+        if not np.count_nonzero(chunks & 3):
+            where = slots * FRAMES + (chunks >> 2 & _MASK >> 2)
+            numbers = self._frame_number.take(where, axis=0, mode="clip")
+        else:
+            at = (slots * CHUNKS)[:, None] + (chunks[:, None] + _STEPS & _MASK)
+            numbers = self._number.take(at, mode="clip")
+        numbers -= _STEPS
+        return np.asarray(numbers == chunks[:, None])
+
+    def read(self, slots: Rows, chunks: Ints) -> Pcm:
+        """The frames at ``chunks``: int16 (n, samples); where nothing is valid, anything."""
+        if not np.count_nonzero(chunks & 3):
+            where = slots * FRAMES + (chunks >> 2 & _MASK >> 2)
+            audio = self._frame_audio.take(where, mode="clip").view(np.int16)
+        else:
+            at = (slots * CHUNKS)[:, None] + (chunks[:, None] + _STEPS & _MASK)
+            audio = self._audio.take(at.ravel(), mode="clip").view(np.int16)
+        return audio.reshape(len(slots), -1)
 
     def hole(self, rows: Rows) -> Ints:
         """Chunks missing at the front of each row until one is there (`playout.Buffer`)."""
@@ -119,11 +150,6 @@ class Ring:
 
     def quiet(self, rows: Rows) -> Flags:
         """Frames at the front that are there and below -48 dB of full scale (`playout.Buffer`)."""
-        audio, there = self.read(rows, self.play[rows])
-        peak = np.abs(audio.astype(np.int32)).max(axis=1)
-        return np.asarray((peak < 128) & there.all(axis=1))
-
-    def _there(self, slots: Rows, chunks: Ints) -> Flags:
-        numbers = chunks[:, None] + _STEPS
-        where = (slots * CHUNKS)[:, None] + (numbers & _MASK)
-        return np.asarray(self._number.take(where, mode="clip") == numbers)
+        play = self.play[rows]
+        peak = np.abs(self.read(rows, play).astype(np.int32)).max(axis=1)
+        return np.asarray((peak < 128) & self.there(rows, play).all(axis=1))

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hookswitch.codecs.base import CodecBatch, Pcm
-from hookswitch.mixer.bank import TICK_MS, Samples
+from hookswitch.mixer.bank import TICK_MS, Samples, frame_samples
 
 from .endpoint import Endpoint
+from .lane import as_slice
 from .packets import HEADER
 from .telephone_events import EventSender
 
@@ -70,7 +71,8 @@ class SendGroup:
     dialling: set[int] = field(default_factory=set)
     dirty: bool = True
     _slots: Rows = field(default_factory=lambda: np.empty(0, np.intp))
-    _rows: Rows = field(default_factory=lambda: np.empty(0, np.intp))
+    _rows: Rows | slice = field(default_factory=lambda: np.empty(0, np.intp))
+    _frames: Samples = field(default_factory=lambda: np.empty((0, 0), np.float32))
     _sending: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     _sends: list[Callable[[memoryview], int]] = field(default_factory=list)
     _senders: list[int] = field(default_factory=list)
@@ -84,9 +86,8 @@ class SendGroup:
             self._rebuild()
         if not len(self._slots):
             return
-        frames = output.take(self._rows, axis=0, mode="clip")
-        np.rint(frames, out=frames)
-        pcm = frames.astype(np.int16)
+        np.rint(output[self._rows], out=self._frames)
+        pcm = self._frames.astype(np.int16)
         if self.key.ptime_ms == TICK_MS:
             self._send(pcm)
             return
@@ -164,7 +165,9 @@ class SendGroup:
         waiting = dict(zip(self._slots.tolist(), self._pending, strict=False))
         width = self._pending.shape[1]
         self._slots = np.array(list(self.members), np.intp)
-        self._rows = np.array([each.row for each in self.members.values()], np.intp)
+        rows = [each.row for each in self.members.values()]
+        self._rows = as_slice(np.array(rows, np.intp))
+        self._frames = np.zeros((len(rows), frame_samples(self.key.rate)), np.float32)
         self._pending = np.zeros((len(self.members), width), np.int16)
         for index, slot in enumerate(self.members):
             if slot in waiting:

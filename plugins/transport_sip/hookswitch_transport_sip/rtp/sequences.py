@@ -30,8 +30,10 @@ _ONE = np.uint64(1)
 @dataclass(slots=True)
 class Verdict:
     """For each packet: ``accepted`` (new, continues or starts a stream), ``started`` (the first of
-    a stream, whose timestamps need a new base), ``duplicate``; neither means held back."""
+    a stream, whose timestamps need a new base), ``duplicate``; none of them means held back.
+    ``regular``: all were accepted and none started anything."""
 
+    regular: bool
     accepted: Flags
     started: Flags
     duplicate: Flags
@@ -90,18 +92,18 @@ class Sequences:
         same = self.ssrc[slots] == ssrc
         ahead = (sequence - highest + 0x8000 & 0xFFFF) - 0x8000
         newer = same & (ahead > 0) & (ahead < MAX_DROPOUT)
-        accepted, started = newer, np.zeros(len(slots), np.bool_)
-        duplicate = started
-        if newer.all():
+        if np.count_nonzero(newer) == len(slots):
             self._advance(slots, highest, ahead)
-        else:
-            self._advance(slots[newer], highest[newer], ahead[newer])
-            older = same & (ahead <= 0) & (ahead > -MAX_MISORDER)
-            filled, duplicate = self._fill(slots, older, -ahead)
-            started = self._start(slots, ~(newer | older), ssrc, sequence)
-            accepted = newer | filled | started
+            self.received[slots] += 1
+            nothing = np.zeros(len(slots), np.bool_)
+            return Verdict(True, newer, nothing, nothing)
+        self._advance(slots[newer], highest[newer], ahead[newer])
+        older = same & (ahead <= 0) & (ahead > -MAX_MISORDER)
+        filled, duplicate = self._fill(slots, older, -ahead)
+        started = self._start(slots, ~(newer | older), ssrc, sequence)
+        accepted = newer | filled | started
         self.received[slots] += accepted
-        return Verdict(accepted, started, duplicate)
+        return Verdict(False, accepted, started, duplicate)
 
     def _advance(self, slots: Rows, highest: Ints, ahead: Ints) -> None:
         self.highest[slots] = highest + ahead

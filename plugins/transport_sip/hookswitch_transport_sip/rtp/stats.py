@@ -39,9 +39,11 @@ class Jitter:
         """Take one packet for each of ``slots`` (distinct), ``arrival`` in seconds."""
         ahead = (stamps - self.stamp[slots] + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         apart = np.abs(arrival - self._arrival[slots] - ahead / self._clock[slots])
-        previous = self.seconds[slots]
+        apart -= self.seconds[slots]
         # Without a predecessor the difference is not a number, and nothing changes.
-        self.seconds[slots] = previous + np.nan_to_num((apart - previous) / 16.0)
+        np.copyto(apart, 0.0, where=np.isnan(apart))
+        apart *= 1 / 16
+        self.seconds[slots] += apart
         self.stamp[slots] = stamps
         self._arrival[slots] = arrival
 

@@ -22,8 +22,8 @@ from .stats import Intervals
 RTCP_INTERVAL_S = 5.0
 STATS_INTERVAL_S = 5.0
 
-DUE_PER_TICK = 25
-"""At most this many ports are served per tick by each duty; the others a tick later."""
+DUE_PER_CALL = 40
+"""At most this many ports are served per call by each duty; the others at the next."""
 
 _NEVER = math.inf
 # Packetisation and our own tick, for the E-model; the network's share is measured.
@@ -39,7 +39,7 @@ class Schedule:
     def due(self, now: float) -> list[int]:
         """Some of the slots whose time has come."""
         late = self.at <= now
-        return np.flatnonzero(late)[:DUE_PER_TICK].tolist() if late.any() else []
+        return np.flatnonzero(late)[:DUE_PER_CALL].tolist() if np.count_nonzero(late) else []
 
     def cancel(self, slot: int) -> None:
         """Nothing is due at the slot."""
@@ -67,7 +67,7 @@ class Supervision:
         self._random = random.Random()
 
     def open(self, port: RtpPort, now: float) -> None:
-        """Begin the duties of a port, at times of its own so that ports spread over the ticks."""
+        """Begin the duties of a port, at times of its own so that ports spread over time."""
         slot = port.slot
         self._intervals.reset(slot)
         self._rtcp.at[slot] = now + RTCP_INTERVAL_S / 2 * self._random.uniform(0.5, 1.5)
@@ -102,11 +102,11 @@ class Supervision:
             self._report(ports[slot], "stats", self.statistics(ports[slot]))
         silent = now - self._intake.heard
         overdue = silent > self._timeout
-        if overdue.any():
+        if np.count_nonzero(overdue):
             for slot in np.flatnonzero(overdue).tolist():
                 self._time_out(ports[slot])
         lost = self._locked & (silent > SILENCE_S)
-        if lost.any():
+        if np.count_nonzero(lost):
             yield from (ports[slot] for slot in np.flatnonzero(lost).tolist())
 
     def last_heard(self, port: RtpPort) -> Heard:
