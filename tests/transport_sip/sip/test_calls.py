@@ -409,3 +409,86 @@ def test_an_unreachable_destination_fails_at_once() -> None:
     assert isinstance(failed, Failed)
     assert (failed.call, failed.status, failed.local) == (call, 503, True)
     assert Acknowledged not in map(type, net.log[A])
+
+
+def test_a_rejected_reinvite_does_not_move_the_target() -> None:
+    net = established()
+    net.react.clear()
+    ack = next(data for who, data in net.sent if data.startswith(b"ACK"))
+    for number, accept in ((7, False), (8, True)):
+        text = ack.replace(b"ACK", b"INVITE").replace(b"1 INVITE", b"%d INVITE" % number)
+        text = text.replace(b"z9hG4bK", b"z9hG4bK%d" % number)
+        moved = text.replace(b"Content-Length: 0", b"Contact: <sip:moved@192.0.2.1>")
+        net.inject(moved, A, B)
+        if accept:
+            net.callee.accept_reinvite(ANSWER, net.now)
+        else:
+            net.callee.reject_reinvite(net.now)
+        dialog = net.callee.dialog
+        assert dialog is not None
+        assert (dialog.remote_target.user == "moved") is accept
+
+
+def test_a_second_reinvite_before_our_answer_gets_500_and_cancel_ends_the_first() -> None:
+    net = established()
+    net.react.clear()
+    ack = next(data for who, data in net.sent if data.startswith(b"ACK"))
+    invites = []
+    for number in (7, 8):
+        text = ack.replace(b"ACK", b"INVITE").replace(b"1 INVITE", b"%d INVITE" % number)
+        invites.append(text.replace(b"z9hG4bK", b"z9hG4bK%d" % number))
+        net.inject(invites[-1], A, B)
+    refused = parse(net.sent[-1][1])
+    assert isinstance(refused, Response)
+    assert refused.status == 500
+    assert 0 <= int(refused.headers.get("Retry-After") or -1) <= 10
+    net.inject(invites[0].replace(b"INVITE", b"CANCEL"), A, B)
+    assert net.starts(B)[-2:] == ["200", "487"]
+    assert net.names(B)[-1] == "ReinviteCancelled"
+    with pytest.raises(StateError):
+        net.callee.accept_reinvite(ANSWER, net.now)
+
+
+def test_a_bye_before_the_answer_is_a_cancel_too() -> None:
+    net = Network()
+    net.call()
+    net.run(0.1)
+    callee(net).ring(net.now)
+    net.flush()
+    invite, ringing = parse(net.sent[0][1]), parse(net.sent[-1][1])
+    assert isinstance(invite, Request)
+    assert isinstance(ringing, Response)
+    bye = Dialog.uac(invite, ringing).request("BYE")
+    bye.headers.prepend("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKbye")
+    net.inject(bytes(bye), A, B)
+    assert net.starts(B)[-2:] == ["200", "487"]
+    net.run(1)
+    assert net.names(B) == ["InviteReceived", "Cancelled", "Released"]
+    assert net.names(A)[-2:] == ["Failed", "Released"]
+
+
+def test_ringing_is_repeated_every_minute() -> None:
+    net = Network()
+    net.call()
+    net.run(0.1)
+    callee(net).ring(net.now)
+    net.run(150)
+    assert net.starts(B) == ["180", "180", "180"]
+    callee(net).reject(480, net.now)
+    assert idle(net)
+    assert net.starts(B).count("180") == 3
+
+
+def test_responses_to_a_dead_transport_do_no_harm() -> None:
+    net = Network()
+    net.call()
+    net.run(0.1)
+    callee(net).ring(net.now)
+    net.agents.pop(A)
+    (hop,) = {hop for _, hop in net.agents[B].to_send()}
+    net.agents[B].transport_failed(hop, net.now)
+    net.run(100)
+    callee(net).reject(480, net.now)
+    net.run(100)
+    assert net.names(B) == ["InviteReceived", "Released"]
+    assert net.agents[B].is_idle

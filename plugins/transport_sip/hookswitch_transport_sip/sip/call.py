@@ -23,6 +23,7 @@ from .events import (
     RequestAnswered,
 )
 from .exchange import Exchange
+from .grammar import is_token
 from .hop import Hop
 from .message import Request, Response
 from .reinvite import Reinvite
@@ -120,8 +121,8 @@ class Call:
     ) -> None:
         """Send any other request within the dialog; RequestAnswered will tell."""
         self._require(CallState.CONFIRMED)
-        if method in ("INVITE", "ACK", "CANCEL", "BYE"):
-            raise StateError(f"{method} has a method of its own")
+        if method in ("INVITE", "ACK", "CANCEL", "BYE") or not is_token(method):
+            raise StateError(f"{method} cannot be sent this way")
         items = checked(headers)
 
         def build() -> Request:
@@ -195,7 +196,6 @@ class Call:
         elif any(answering.offered for answering in self._answerings.values()):
             self._respond(transaction, 491, now)
         else:
-            self.confirmed_dialog.refresh_target(request)
             self._hold_invite(transaction)
             self.core.emit(ReinviteReceived(self, request, request.sdp))
 
@@ -252,6 +252,7 @@ class Call:
         number = transaction.request.cseq.number
         answering = Answering(self.core, transaction, response, self._ack_timed_out, now)
         self._answerings[number] = answering
+        self.confirmed_dialog.refresh_target(transaction.request)
         self._drop_invite()
 
     def _refuse_invite(

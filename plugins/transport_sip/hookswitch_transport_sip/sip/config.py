@@ -15,11 +15,14 @@ EXTENSION_METHODS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Identity and limits; `host` and `port` are what others reach us at."""
+    """Identity and limits; `host` and `port` are what others reach us at.
+
+    A URI that wants a transport not in `transports` is tried over the first of them.
+    """
 
     host: str
     port: int = 5060
-    transport: str = "UDP"
+    transports: tuple[str, ...] = ("UDP",)
     user_agent: str = "hookswitch"
     contact_user: str | None = None
     allow: tuple[str, ...] = METHODS

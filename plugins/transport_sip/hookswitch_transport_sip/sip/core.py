@@ -69,18 +69,21 @@ class Core:
         """Make a tag, a cnonce, the unique part of a Call-ID: 96 random bits."""
         return f"{self.random.getrandbits(96):024x}"
 
-    def add_via(self, request: Request) -> None:
+    def add_via(self, request: Request, hop: Hop) -> None:
         """Give a request a Via with a new branch and `rport` (RFC 3581)."""
         config = self.config
         params = Params((("branch", MAGIC_COOKIE + self.new_token()), ("rport", None)))
-        via = Via(config.transport, config.host, config.port, params)
+        via = Via(hop.transport, config.host, config.port, params)
         request.headers.prepend("Via", str(via))
 
     def hop_to(self, uri: Uri) -> Hop:
         """Where a URI leads, before any name is resolved (RFC 3263 section 4)."""
-        transport = (uri.params.get("transport") or self.config.transport).upper()
+        transports = self.config.transports
+        transport = (uri.params.get("transport") or transports[0]).upper()
         if uri.scheme == "sips" and transport in ("UDP", "TCP"):
             transport = "TLS"
+        if transport not in transports:
+            transport = transports[0]
         default = 5061 if transport == "TLS" else 5060
         return Hop(
             (uri.params.get("maddr") or uri.host).strip("[]"), uri.port or default, transport

@@ -42,7 +42,7 @@ class Exchange:
     def start(self, now: float) -> None:
         """Send the request, or send it again."""
         request = self._build()
-        self._core.add_via(request)
+        self._core.add_via(request, self._hop)
         request.headers.add("User-Agent", self._core.config.user_agent)
         if self._digest is not None:
             method, uri = request.method, str(request.uri)
@@ -110,8 +110,9 @@ class InviteExchange(Exchange):
     def acknowledge(self, dialog: Dialog, response: Response) -> None:
         """Send the ACK of a 2xx and keep it."""
         ack = dialog.ack(self.request)
-        self._core.add_via(ack)
-        kept = bytes(ack), self._core.hop_to(dialog.next_hop)
+        hop = self._core.hop_to(dialog.next_hop)
+        self._core.add_via(ack, hop)
+        kept = bytes(ack), hop
         self._acks[response.to.tag or ""] = kept
         self._core.layer.send(*kept)
 

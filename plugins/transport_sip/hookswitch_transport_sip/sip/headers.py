@@ -77,6 +77,7 @@ _NAMES = (
     "WWW-Authenticate",
 )
 _CANONICAL = {name.lower(): name for name in (*_NAMES, *_COMPACT.values())} | _COMPACT
+_KEYS = {name: name.lower() for name in _CANONICAL.values()}
 KNOWN = _CANONICAL | {name: name for name in _CANONICAL.values()}
 
 
@@ -84,6 +85,10 @@ def canonical(name: str) -> str:
     """Return a field's long name in its usual spelling; unknown names stay as written."""
     known = KNOWN.get(name)
     return known if known is not None else _CANONICAL.get(name.lower(), name)
+
+
+def _key(name: str) -> str:
+    return _KEYS.get(name) or canonical(name).lower()
 
 
 class Headers:
@@ -104,12 +109,12 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first field's value."""
-        values = self._indexed().get(canonical(name).lower())
+        values = self._indexed().get(_key(name))
         return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of all fields of that name, not split at commas."""
-        return list(self._indexed().get(canonical(name).lower(), ()))
+        return list(self._indexed().get(_key(name), ()))
 
     def repeated(self) -> list[str]:
         """Return the names, in lower case, that occur in more than one field."""
@@ -131,7 +136,7 @@ class Headers:
 
     def set(self, name: str, value: str) -> None:
         """Replace all fields of that name by one, at the place of the first."""
-        key = canonical(name).lower()
+        key = _key(name)
         for place, (other, _) in enumerate(self._items):
             if other.lower() == key:
                 self._items[place] = (other, value)
@@ -144,7 +149,7 @@ class Headers:
 
     def set_first(self, name: str, value: str) -> None:
         """Replace the first field of that name, leaving further ones."""
-        key = canonical(name).lower()
+        key = _key(name)
         for place, (other, _) in enumerate(self._items):
             if other.lower() == key:
                 self._items[place] = (other, value)
@@ -154,7 +159,7 @@ class Headers:
 
     def remove(self, name: str) -> None:
         """Drop all fields of that name."""
-        key = canonical(name).lower()
+        key = _key(name)
         self._items = [item for item in self._items if item[0].lower() != key]
         self._index = None
 
@@ -176,7 +181,7 @@ class Headers:
         return self._index
 
     def __contains__(self, name: str) -> bool:
-        return canonical(name).lower() in self._indexed()
+        return _key(name) in self._indexed()
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._items)
