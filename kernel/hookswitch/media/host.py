@@ -35,6 +35,10 @@ class Host(Protocol):
     def restarts(self) -> int:
         """How often the engine had to be started again."""
 
+    @property
+    def load(self) -> float:
+        """Share of the last second spent in ticks, 0 to 1."""
+
     def start(self) -> None:
         """Begin to tick."""
 
@@ -57,6 +61,10 @@ class LocalHost:
         self._on_reports = on_reports
         self._runner = EngineRunner(on_tick, comfort_noise)
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def load(self) -> float:
+        return self.pulse.load if self.pulse else 0.0
 
     @property
     def restarts(self) -> int:
@@ -114,6 +122,10 @@ class WorkerHost:
             on_message=self._hear,
             on_death=self._release_waiting,
         )
+
+    @property
+    def load(self) -> float:
+        return self.pulse.load if self.pulse else 0.0
 
     @property
     def restarts(self) -> int:

@@ -38,7 +38,8 @@ class Pulse:
 
     ``late``: ticks begun more than 5 ms after their time; ``skipped``: ticks given up because the
     worker was more than 100 ms behind; ``worst_ms``: the greatest lateness of this second;
-    ``busy_s``: time spent in ticks; ``cpu_s``: processor time of the process.
+    ``busy_s``: time spent in ticks; ``load``: the share of the last second spent so; ``cpu_s``:
+    processor time of the process.
     """
 
     ticks: int
@@ -46,6 +47,7 @@ class Pulse:
     skipped: int
     worst_ms: float
     busy_s: float
+    load: float
     cpu_s: float
     ports: int
 

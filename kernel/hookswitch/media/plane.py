@@ -35,6 +35,9 @@ OnReport = Callable[[PortReport], None]
 
 _ARENA_ROWS = 64
 
+OVERLOAD = 0.85
+"""Share of its time a media worker may spend in ticks before new calls are refused."""
+
 
 @dataclass(slots=True)
 class _OpenArena:
@@ -96,6 +99,13 @@ class MediaPlane:
             for arena in arenas:
                 os.close(arena.fd)
         self._arenas.clear()
+
+    def overload(self) -> str | None:
+        """Why no more calls should be taken, if that is so: ticks are about to be late."""
+        loads = [host.load for host in self.hosts]
+        if all(load > OVERLOAD for load in loads):
+            return f"the media workers are overloaded ({min(loads):.0%} busy)"
+        return None
 
     # -- ports
 

@@ -12,7 +12,7 @@ from hookswitch.mixer.commands import Command
 from hookswitch.mixer.engine import Engine
 from hookswitch.mixer.topology import CommandError
 
-from .clock import TickClock
+from .clock import PERIOD, TickClock
 from .messages import Applied, Apply, Pulse, Reports
 from .ring_bank import RING_BANK, RingBank
 
@@ -34,7 +34,7 @@ class EngineRunner:
         self._rings = RingBank()
         self._engine = Engine(self._make_bank, comfort_noise)
         self._notify = notify
-        self._busy = 0.0
+        self._busy = self._busy_before = 0.0
         self.clock = TickClock(time.monotonic())
 
     def apply(self, request: Apply) -> Applied:
@@ -75,12 +75,15 @@ class EngineRunner:
 
     def _pulse(self) -> Pulse:
         clock = self.clock
+        load = (self._busy - self._busy_before) / (PULSE_TICKS * PERIOD)
+        self._busy_before = self._busy
         return Pulse(
             ticks=clock.ticks,
             late=clock.late,
             skipped=clock.skipped,
             worst_ms=clock.take_worst() * 1000,
             busy_s=self._busy,
+            load=load,
             cpu_s=time.process_time(),
             ports=len(self._engine.topology.ports),
         )

@@ -49,13 +49,15 @@ class SignalPort:
 class SetPort:
     """Change how a port takes part; None leaves a property as it is.
 
-    A muted port is not in its room's mix, a deaf one hears nothing. Role "" is no role.
+    A muted port is not in its room's mix, a deaf one hears nothing. Role "" is no role. With
+    ``speech`` the engine reports when the port begins and ends to speak, unless it is muted.
     """
 
     port: str
     mute: bool | None = None
     deaf: bool | None = None
     role: str | None = None
+    speech: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Engine:
         self._each_bank(lambda bank: bank.pull(inputs, now))
         spliced = self._replan() if self._changed else {}
         plan = self._plan
+        self._detect_speech(plan)
         converted = _convert(self._input_lanes, plan.inputs, inputs)
         for mix in plan.mixes:
             self._deliver(mix, _mixed(mix, inputs[mix.rate], converted))
@@ -187,16 +188,39 @@ class Engine:
 
     def _replan(self) -> dict[int, Index]:
         """Compile the topology; answers the output rows whose path now has another rate."""
-        before = self._plan.mix_rate
+        before, watched = self._plan.mix_rate, self._plan.speech
         plan = self._plan = compile_plan(self.topology, self._ports, self._rooms)
         self._changed = False
         _arrange(self._input_lanes, plan.inputs, self._frames, "past_inputs")
         _arrange(self._output_lanes, plan.outputs, self._frames, None)
         _arrange(self._hear_lanes, plan.hear_lanes, self._frames, "past_outputs")
+        self._end_speech(watched, plan.speech)
         moved = {s for s, rate in plan.mix_rate.items() if before.get(s, rate) != rate}
         return self._ports.rows_by_rate(moved) if moved else {}
 
+    def _end_speech(self, before: dict[int, Lanes], now: dict[int, Lanes]) -> None:
+        """Ports that are watched no longer (muted, say) do not go on speaking."""
+        for rate, lanes in before.items():
+            kept = now[rate].keys if rate in now else np.zeros(0, np.intp)
+            gone = ~np.isin(lanes.keys, kept)
+            if gone.any():
+                spoke = self._frames[rate].speech.silence(lanes.rows[gone])
+                self._report_speech(rate, lanes, spoke)
+
     # -- within a tick
+
+    def _detect_speech(self, plan: Plan) -> None:
+        for rate, lanes in plan.speech.items():
+            frames = self._frames[rate]
+            changed = frames.speech.detect(frames.inputs, lanes.rows)
+            if len(changed):
+                self._report_speech(rate, lanes, changed)
+
+    def _report_speech(self, rate: int, lanes: Lanes, rows: Index) -> None:
+        speaking = self._frames[rate].speech.speaking
+        for line, row in zip(lanes.keys.tolist(), lanes.rows.tolist(), strict=True):
+            if row in rows and (name := self._ports.by_line.get(line)) is not None:
+                self._reports.append(PortReport(name, "speech", {"speaking": bool(speaking[row])}))
 
     def _deliver(self, mix: Mix, mixed: Samples) -> None:
         for copy in mix.deliver:

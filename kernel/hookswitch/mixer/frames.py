@@ -7,6 +7,7 @@ import numpy as np
 from .bank import frame_samples
 from .level import ComfortNoise, Limiter
 from .resample import Index
+from .speech import SpeechDetector
 from .table import Rows
 
 SPLICE_MS = 5
@@ -29,6 +30,7 @@ class RateFrames:
         self._rows = Rows()
         self._limiter = Limiter(rate)
         self._comfort_noise = ComfortNoise(rate)
+        self.speech = SpeechDetector()
         fade = rate * SPLICE_MS // 1000
         self._fade = np.linspace(1.0, 0.0, fade, endpoint=False, dtype=np.float32)
 
@@ -42,6 +44,7 @@ class RateFrames:
         for matrix in (self.inputs, self.past_inputs, self.outputs, self.past_outputs):
             matrix[row] = 0.0
         self._gains[row], self._noise[row] = 1.0, noise
+        self.speech.reset(row)
         return row
 
     def close(self, row: int) -> None:

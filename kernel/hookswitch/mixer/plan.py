@@ -99,11 +99,13 @@ class Plan:
     deaf: dict[int, Index]
     hear_lanes: dict[Pair, Lanes]
     hearings: tuple[Hearing, ...]
+    speech: dict[int, Lanes]
+    """Rows of ports whose speech is watched, by rate; their keys are lines of the port table."""
     mix_rate: dict[int, int]
     """Serial of every port in a room -> the rate it is mixed at."""
 
 
-EMPTY = Plan({}, (), {}, {}, {}, (), {})
+EMPTY = Plan({}, (), {}, {}, {}, (), {}, {})
 
 
 def compile_plan(topology: Topology, ports: PortTable, rooms: RoomTable) -> Plan:
@@ -141,12 +143,10 @@ class _Compiler:
             },
             mixes=mixes,
             outputs=self._output_lanes,
-            deaf={
-                int(rate): ports.row[deaf[ports.rate[deaf] == rate]]
-                for rate in np.unique(ports.rate[deaf])
-            },
+            deaf={rate: lanes.rows for rate, lanes in self._by_rate(deaf).items()},
             hear_lanes=hear_lanes,
             hearings=hearings,
+            speech=self._by_rate(lines[ports.speech[lines]]),
             mix_rate=dict(
                 zip(
                     ports.serial[self._joined].tolist(),
@@ -155,6 +155,13 @@ class _Compiler:
                 )
             ),
         )
+
+    def _by_rate(self, lines: Index) -> dict[int, Lanes]:
+        rate = self._ports.rate[lines]
+        return {
+            int(r): Lanes(lines[rate == r], self._ports.row[lines[rate == r]])
+            for r in np.unique(rate)
+        }
 
     def _mix_rates(self) -> Index:
         """Each line's mix rate.

@@ -66,7 +66,7 @@ class PortTable:
     so that a new port does not inherit the filter history of a closed one.
     """
 
-    _COLUMNS = ("open", "rate", "row", "serial", "room", "mute", "deaf")
+    _COLUMNS = ("open", "rate", "row", "serial", "room", "mute", "deaf", "speech")
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
@@ -80,6 +80,7 @@ class PortTable:
         self.room = np.full(64, NO_ROOM, np.intp)
         self.mute = np.zeros(64, np.bool_)
         self.deaf = np.zeros(64, np.bool_)
+        self.speech = np.zeros(64, np.bool_)
 
     def add(self, name: str, rate: int, row: int) -> None:
         line = self.names[name] = self._lines.take()
@@ -91,7 +92,7 @@ class PortTable:
         self._serial += 1
         self.open[line], self.rate[line], self.row[line] = True, rate, row
         self.serial[line], self.room[line] = self._serial, NO_ROOM
-        self.mute[line] = self.deaf[line] = False
+        self.mute[line] = self.deaf[line] = self.speech[line] = False
 
     def remove(self, name: str) -> None:
         line = self.names.pop(name)
@@ -104,6 +105,7 @@ class PortTable:
         port, line = topology.ports[name], self.names[name]
         self.room[line] = NO_ROOM if port.room is None else rooms.names[port.room]
         self.mute[line], self.deaf[line] = port.mute, port.deaf
+        self.speech[line] = port.speech and not port.mute
 
     def row_of(self, name: str) -> int:
         """The port's row in the frame matrices of its rate."""

@@ -6,7 +6,7 @@ commands, from which a restarted media worker is given everything again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
@@ -47,6 +47,7 @@ class Port:
     mute: bool = False
     deaf: bool = False
     role: str = ""
+    speech: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class Topology:
         for name, port in self.ports.items():
             batch: list[Command] = [
                 OpenPort(port.spec),
-                SetPort(name, port.mute, port.deaf, port.role),
+                SetPort(name, port.mute, port.deaf, port.role, port.speech),
             ]
             if port.room is not None:
                 batch.append(Join(name, port.room))
@@ -150,15 +151,14 @@ class Topology:
     @_apply.register
     def _(self, command: SetPort) -> Undo:
         port = self._port(command.port)
-        before = (port.mute, port.deaf, port.role)
-        given = (command.mute, command.deaf, command.role)
-        merged = [old if new is None else new for old, new in zip(before, given, strict=True)]
-        port.mute, port.deaf, port.role = bool(merged[0]), bool(merged[1]), str(merged[2])
-
-        def undo() -> None:
-            port.mute, port.deaf, port.role = before
-
-        return undo
+        changes = {
+            name: value
+            for name in ("mute", "deaf", "role", "speech")
+            if (value := getattr(command, name)) is not None
+        }
+        before = {name: getattr(port, name) for name in changes}
+        _assign(port, changes)
+        return lambda: _assign(port, before)
 
     @_apply.register
     def _(self, command: OpenRoom) -> Undo:
@@ -263,3 +263,8 @@ class Topology:
 
 def _nothing() -> None:
     """Nothing to take back."""
+
+
+def _assign(port: Port, values: Mapping[str, bool | str]) -> None:
+    for name, value in values.items():
+        setattr(port, name, value)

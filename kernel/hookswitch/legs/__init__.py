@@ -1,0 +1,1 @@
+"""Legs: one side of a call each."""

@@ -1,0 +1,47 @@
+"""What a transport provides for each leg: the call itself."""
+
+from __future__ import annotations
+
+from hookswitch.errors import Conflict, OperationFailed
+
+
+class Call:
+    """The transport's side of a leg. Override what the transport can do.
+
+    Every method returns at once. What takes time happens in the background and ends in a call to
+    the leg (`connected`, `disconnected`, `command_failed`, …).
+    """
+
+    def answer(self, codec: str | None) -> None:
+        """Accept an inbound call, with this codec of its offer if one is named."""
+        raise Conflict("this leg cannot be answered")
+
+    def ring(self) -> None:
+        """Tell the caller that somebody is being alerted."""
+        raise Conflict("this leg cannot ring")
+
+    def early_media(self, codec: str | None) -> None:
+        """Open the media of an inbound call before answering it."""
+        raise Conflict("this leg has no early media")
+
+    def hang_up(self, reason: str) -> None:
+        """End the call. Must lead to `Leg.disconnected`, whatever the peer does."""
+        raise NotImplementedError
+
+    def send_dtmf(self, digits: str) -> None:
+        """Send digits to the peer."""
+        raise OperationFailed("DTMF writer unavailable: this leg's transport carries no digits")
+
+    def send_text(self, text: str) -> None:
+        """Send real-time text to the peer."""
+        raise Conflict("real-time text was not negotiated for this leg")
+
+    @property
+    def takes_dtmf(self) -> bool:
+        """Whether digits of other legs in the room can be passed on to this one."""
+        return False
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether text of other legs in the room can be passed on to this one."""
+        return False

@@ -1,0 +1,355 @@
+"""A leg: what is known of one side of a call, and what may happen to it.
+
+Transports drive it with the verbs of the first part (`ringing`, `connected`, `disconnected`, …);
+operations use those of the second (`mute`, `hang_up`, …). Everything runs on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hookswitch.errors import Conflict
+from hookswitch.events.legs import (
+    Cdr,
+    DtmfReceived,
+    LegCommandFailed,
+    LegConnected,
+    LegDeafened,
+    LegDisconnected,
+    LegEarlyMedia,
+    LegHeld,
+    LegMuted,
+    LegRinging,
+    LegRoleChanged,
+    LegUndeafened,
+    LegUnheld,
+    LegUnmuted,
+    OfferedCodec,
+    Quality,
+    RttReceived,
+    SpeakingStarted,
+    SpeakingStopped,
+)
+from hookswitch.events.model import Event
+from hookswitch.events.record import WebhookTarget
+from hookswitch.mixer.bank import PortReport
+from hookswitch.mixer.commands import SetPort
+
+from .call import Call
+from .state import ANSWERED, UNANSWERED, LegState, may_become
+
+if TYPE_CHECKING:
+    from .registry import LegContext
+
+HANGUP_GRACE = 10.0
+"""Seconds a transport is given to report the end of a call it was told to hang up."""
+
+
+@dataclass(slots=True)
+class LegOptions:
+    """How a leg was asked to be, by the API or by the call itself."""
+
+    app_id: str | None = None
+    room_id: str | None = None
+    webhook: WebhookTarget | None = None
+    accept_dtmf: bool = True
+    accept_text: bool = True
+    speech_detection: bool | None = None
+    max_duration: float = 0.0
+    ring_timeout: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    role: str = ""
+    muted: bool = False
+    deaf: bool = False
+
+
+class Leg:
+    """One side of a call."""
+
+    def __init__(self, leg_type: str, options: LegOptions, context: LegContext) -> None:
+        self.id = str(uuid.uuid4())
+        self.type = leg_type
+        self.state = LegState.RINGING
+        self.call: Call = Call()
+        self.options = options
+        self.room_id: str | None = None
+        self.pending_room: str | None = options.room_id
+        self.port: str | None = None
+        """The mixer's port of this leg, once media is ready; its name is the leg's id."""
+        self.app_id = options.app_id
+        self.headers = dict(options.headers)
+        self.role, self.muted, self.deaf = options.role, options.muted, options.deaf
+        self.accept_dtmf, self.accept_text = options.accept_dtmf, options.accept_text
+        self.quality: Quality | None = None
+        self.moving = asyncio.Lock()
+        """Held while the leg changes rooms."""
+        self.ended = asyncio.Event()
+        self.changed = asyncio.Event()
+        """Set, and replaced, at every change of state."""
+        self.log = logging.getLogger(f"hookswitch.leg.{self.id[:8]}")
+        self._context = context
+        self._created = time.monotonic()
+        self._answered: float | None = None
+        self._hangup_reason: str | None = None
+        self._digits = self._texts = 0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._start_timer("ring_timeout", options.ring_timeout)
+
+    # -- what is asked about it
+
+    @property
+    def is_inbound(self) -> bool:
+        return self.type.endswith(("_inbound", "_in"))
+
+    @property
+    def is_answered(self) -> bool:
+        return self.state in ANSWERED
+
+    @property
+    def is_unanswered(self) -> bool:
+        return self.state in UNANSWERED
+
+    # -- what its transport reports
+
+    def ringing(
+        self,
+        *,
+        caller: str | None = None,
+        to: str | None = None,
+        uri: str | None = None,
+        offered_codecs: tuple[OfferedCodec, ...] | None = None,
+        source_address: str | None = None,
+    ) -> None:
+        """The call is being set up: an inbound one arrived, an outbound one was sent."""
+        inbound = self.is_inbound
+        self.emit(
+            LegRinging(
+                leg_id=self.id,
+                leg_type=self.type,
+                from_=caller,
+                to=to,
+                uri=uri,
+                headers=self.headers if inbound else None,
+                sip_headers=self.headers if self.type == "sip_inbound" else None,
+                offered_codecs=offered_codecs,
+                source_address=source_address,
+            )
+        )
+
+    async def media_ready(self, port: str) -> None:
+        """The leg's port is open: it takes its place in the mixer."""
+        self.port = port
+        await self._set_port(self.muted, self.deaf, self.role, self._wants_speech)
+
+    async def early_media_started(self) -> None:
+        """Media flows although the call is not answered."""
+        if self._become(LegState.EARLY_MEDIA):
+            self.emit(LegEarlyMedia(leg_id=self.id, leg_type=self.type))
+            await self._context.enter_pending_room(self)
+
+    async def connected(self) -> None:
+        """The call is answered and its media is ready."""
+        if not self._become(LegState.CONNECTED):
+            return
+        self._answered = time.monotonic()
+        self._stop_timer("ring_timeout")
+        self._start_timer("max_duration", self.options.max_duration)
+        self.emit(LegConnected(leg_id=self.id, leg_type=self.type))
+        await self._context.enter_pending_room(self)
+
+    def held(self) -> None:
+        """The call is on hold."""
+        if self._become(LegState.HELD):
+            self.emit(LegHeld(leg_id=self.id, leg_type=self.type))
+
+    def unheld(self) -> None:
+        """The call is no longer on hold."""
+        if self.state is LegState.HELD and self._become(LegState.CONNECTED):
+            self.emit(LegUnheld(leg_id=self.id, leg_type=self.type))
+
+    def digit_received(self, digit: str) -> None:
+        """The peer pressed a key."""
+        self._digits += 1
+        self.emit(DtmfReceived(leg_id=self.id, room_id=self.room_id, digit=digit, seq=self._digits))
+        self._context.pass_on_digit(self, digit)
+
+    def text_received(self, text: str, loss_marker: bool | None = None) -> None:
+        """The peer wrote."""
+        if self.accept_text:
+            self._texts += 1
+            self.emit(
+                RttReceived(
+                    leg_id=self.id,
+                    room_id=self.room_id,
+                    text=text,
+                    seq=self._texts,
+                    loss_marker=loss_marker,
+                )
+            )
+        self._context.pass_on_text(self, text)
+
+    def command_failed(self, command: str, error: str) -> None:
+        """Something asked of the call, and accepted, did not work."""
+        self.emit(LegCommandFailed(leg_id=self.id, command=command, error=error))
+
+    def on_report(self, report: PortReport) -> None:
+        """What the mixer noticed at the leg's port."""
+        data = report.data
+        if report.kind == "digit":
+            self.digit_received(str(data["digit"]))
+        elif report.kind == "speech":
+            event = SpeakingStarted if data["speaking"] else SpeakingStopped
+            self.emit(event(leg_id=self.id, room_id=self.room_id))
+        elif report.kind == "media_timeout":
+            self.hang_up("rtp_timeout")
+        elif report.kind == "stats" and data.get("packets_received"):
+            self.quality = Quality(
+                mos_score=data.get("mos"),
+                rtp_packets_received=data.get("packets_received"),
+                rtp_packets_lost=data.get("packets_lost"),
+                rtp_jitter_ms=data.get("jitter_ms"),
+            )
+        elif report.kind == "closed":
+            self.log.warning("media failed: %s", data.get("error"))
+            self.hang_up("server_error")
+
+    async def disconnected(self, reason: str) -> None:
+        """The call is over. Further calls change nothing."""
+        reason = self._hangup_reason or reason
+        if not self._become(LegState.HUNG_UP):
+            return
+        for timer in self._timers.values():
+            timer.cancel()
+        await self._context.leave(self)
+        now = time.monotonic()
+        answered = 0.0 if self._answered is None else now - self._answered
+        self.emit(
+            LegDisconnected(
+                leg_id=self.id,
+                leg_type=self.type,
+                cdr=Cdr(reason, round(now - self._created, 3), round(answered, 3)),
+                quality=self.quality,
+            )
+        )
+        self.ended.set()
+        self._context.forget(self, reason, answered)
+
+    # -- what is asked of it
+
+    def hang_up(self, reason: str) -> None:
+        """End the call; ``reason`` becomes the CDR's. A second call changes nothing."""
+        if self.state is LegState.HUNG_UP or self._hangup_reason is not None:
+            return
+        self._hangup_reason = reason
+        self._start_timer("hangup_grace", HANGUP_GRACE)
+        self.call.hang_up(reason)
+
+    async def set_mute(self, muted: bool) -> None:
+        """Take the leg out of its room's mix, or put it back."""
+        await self._set_port(mute=muted)
+        self._is_muted(muted)
+
+    async def set_deaf(self, deaf: bool) -> None:
+        """Have the leg hear nothing, or hear again."""
+        await self._set_port(deaf=deaf)
+        self._is_deaf(deaf)
+
+    async def set_role(self, role: str) -> None:
+        """Give the leg another role in its room's routing; "" is none."""
+        await self._set_port(role=role)
+        self._has_role(role)
+
+    def entered(self, settings: SetPort, accept_dtmf: bool | None) -> None:
+        """The leg came into a room with these settings."""
+        if settings.mute is not None:
+            self._is_muted(settings.mute)
+        if settings.deaf is not None:
+            self._is_deaf(settings.deaf)
+        if settings.role is not None:
+            self._has_role(settings.role)
+        if accept_dtmf is not None:
+            self.accept_dtmf = accept_dtmf
+
+    async def detect_speech(self, wanted: bool | None) -> None:
+        """Turn speaking events on or off; None leaves them as they are."""
+        if wanted is not None:
+            self.options.speech_detection = wanted
+            await self._set_port(speech=self._wants_speech)
+
+    def emit(self, event: Event) -> None:
+        """Publish an event of this leg, to its own webhook if it has one."""
+        self._context.emit(self, event)
+
+    async def reach(self, *states: LegState, within: float) -> None:
+        """Wait for one of these states. Raises Conflict when the leg ends or time runs out."""
+        try:
+            async with asyncio.timeout(within):
+                while self.state not in states:
+                    if self.state is LegState.HUNG_UP:
+                        raise Conflict("the leg hung up")
+                    await self.changed.wait()
+        except TimeoutError:
+            raise Conflict(f"the leg is still {self.state} after {within:g} s") from None
+
+    # -- within
+
+    def _become(self, state: LegState) -> bool:
+        if not may_become(self.state, state):
+            return False
+        self.state = state
+        self.changed.set()
+        self.changed = asyncio.Event()
+        return True
+
+    @property
+    def _wants_speech(self) -> bool:
+        wanted = self.options.speech_detection
+        return self._context.speech_detection if wanted is None else wanted
+
+    async def _set_port(
+        self,
+        mute: bool | None = None,
+        deaf: bool | None = None,
+        role: str | None = None,
+        speech: bool | None = None,
+    ) -> None:
+        if self.port is not None:
+            command = SetPort(self.port, mute=mute, deaf=deaf, role=role, speech=speech)
+            await self._context.media.apply_to(self.port, command)
+
+    def _is_muted(self, muted: bool) -> None:
+        if muted != self.muted:
+            self.muted = muted
+            self.emit((LegMuted if muted else LegUnmuted)(leg_id=self.id))
+
+    def _is_deaf(self, deaf: bool) -> None:
+        if deaf != self.deaf:
+            self.deaf = deaf
+            self.emit((LegDeafened if deaf else LegUndeafened)(leg_id=self.id))
+
+    def _has_role(self, role: str) -> None:
+        if role != self.role:
+            self.role = role
+            self.emit(LegRoleChanged(leg_id=self.id, role=role))
+
+    def _start_timer(self, reason: str, seconds: float) -> None:
+        if seconds > 0:
+            loop = asyncio.get_running_loop()
+            self._timers[reason] = loop.call_later(seconds, self._timed_out, reason)
+
+    def _stop_timer(self, reason: str) -> None:
+        if (timer := self._timers.pop(reason, None)) is not None:
+            timer.cancel()
+
+    def _timed_out(self, reason: str) -> None:
+        if reason == "hangup_grace":
+            self.log.warning("the transport did not end the call in time")
+            self._context.spawn(self.disconnected(self._hangup_reason or "server_error"))
+        else:
+            self.hang_up(reason)

@@ -1,0 +1,92 @@
+"""What plugins import: everything a plugin may use is named here or in a module named here.
+
+`hookswitch.mixer.bank` and `hookswitch.codecs.base` are the contracts of banks and codecs,
+`hookswitch.media.plane` opens ports, `hookswitch.testing` tests plugins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pluggy
+
+from hookswitch.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    HookswitchError,
+    NotFound,
+    NotSupported,
+    OperationFailed,
+    Unavailable,
+)
+from hookswitch.events.legs import OfferedCodec, Quality
+from hookswitch.events.model import Event
+from hookswitch.events.record import WebhookTarget
+from hookswitch.legs.call import Call
+from hookswitch.legs.leg import Leg, LegOptions
+from hookswitch.legs.state import LegState
+from hookswitch.operations.model import ApiModel
+from hookswitch.operations.operation import Operation
+from hookswitch.settings import Settings
+from hookswitch.switch import Switch
+from hookswitch.transports import CreateLeg, Transport
+
+hookimpl = pluggy.HookimplMarker("hookswitch")
+
+PUBLIC_MODULES = (
+    "hookswitch.plugin",
+    "hookswitch.codecs.base",
+    "hookswitch.media.plane",
+    "hookswitch.media.supervisor",
+    "hookswitch.mixer.bank",
+    "hookswitch.mixer.commands",
+    "hookswitch.mixer.fade",
+    "hookswitch.mixer.playout",
+    "hookswitch.mixer.topology",
+    "hookswitch.testing",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Turn an inbound leg away; ``reason`` is a CDR reason the transport can express."""
+
+    reason: str = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Answer an inbound leg at once, and put it into a room if one is named."""
+
+    room_id: str | None = None
+
+
+__all__ = [
+    "PUBLIC_MODULES",
+    "ApiModel",
+    "BadRequest",
+    "Call",
+    "Conflict",
+    "CreateLeg",
+    "Event",
+    "Forbidden",
+    "HookswitchError",
+    "Leg",
+    "LegOptions",
+    "LegState",
+    "NotFound",
+    "NotSupported",
+    "OfferedCodec",
+    "Operation",
+    "OperationFailed",
+    "Quality",
+    "Refusal",
+    "Route",
+    "Settings",
+    "Switch",
+    "Transport",
+    "Unavailable",
+    "WebhookTarget",
+    "hookimpl",
+]

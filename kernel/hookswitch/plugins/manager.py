@@ -1,0 +1,125 @@
+"""Loads plugins from entry points, each guarded: one that fails is reported and left out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from hookswitch import hookspecs
+
+log = logging.getLogger(__name__)
+
+GROUP = "hookswitch"
+TRACE = "HOOKSWITCH_TRACE_HOOKS"
+"""Set this variable to have every hook call logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """What became of one plugin. ``error`` is None when it works."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...]
+    error: str | None
+
+
+class Plugins:
+    """The plugins of one server."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(GROUP)
+        self.manager.add_hookspecs(hookspecs)
+        self.statuses: list[PluginStatus] = []
+        self._traced = bool(os.environ.get(TRACE))
+
+    def load(self, found: Iterable[EntryPoint] | None = None) -> None:
+        """Load all installed plugins, or those given."""
+        points = entry_points(group=GROUP) if found is None else found
+        for point in sorted(points, key=lambda p: p.name):
+            self._load(point)
+
+    def register(self, plugin: object, name: str) -> None:
+        """Register an object that is no distribution (a built-in, a test's)."""
+        error = self._register(plugin, name)
+        hooks = self._hooks(plugin) if error is None else ()
+        self.statuses.append(PluginStatus(name, "hookswitch", "", hooks, error))
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call an observing hook of all plugins. One that raises is logged; the others go on."""
+        for _ in self._call_each(hook, arguments):
+            pass
+
+    def collect(self, hook: str, **arguments: Any) -> list[Any]:
+        """Everything the plugins offer by a ``register_…`` hook, lists joined."""
+        found: list[Any] = []
+        for result in self._call_each(hook, arguments):
+            found.extend(result if isinstance(result, list | tuple) else [result])
+        return found
+
+    def first(self, hook: str, **arguments: Any) -> Any:
+        """The first answer that is not None of a deciding hook."""
+        return next(self._call_each(hook, arguments), None)
+
+    def _call_each(self, hook: str, arguments: dict[str, Any]) -> Iterator[Any]:
+        caller = getattr(self.manager.hook, hook)
+        # pluggy calls the plugin registered last first
+        for implementation in reversed(caller.get_hookimpls()):
+            given = {name: arguments[name] for name in implementation.argnames}
+            try:
+                result = implementation.function(**given)
+            except Exception:
+                log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
+                continue
+            if self._traced:
+                log.info("%s.%s%s -> %r", implementation.plugin_name, hook, given, result)
+            if result is not None:
+                yield result
+
+    def _load(self, point: EntryPoint) -> None:
+        plugin: object = None
+        error: str | None
+        try:
+            plugin = point.load()
+        except Exception as problem:  # a stranger's import may raise anything
+            error = f"cannot be imported: {type(problem).__name__}: {problem}"
+        else:
+            error = self._register(plugin, point.name)
+        if error:
+            log.error("plugin %s is left out: %s", point.name, error)
+        dist = point.dist
+        self.statuses.append(
+            PluginStatus(
+                point.name,
+                dist.name if dist else "?",
+                dist.version if dist else "?",
+                self._hooks(plugin) if error is None else (),
+                error,
+            )
+        )
+
+    def _register(self, plugin: object, name: str) -> str | None:
+        """Register one plugin, or undo it; answers what is wrong with it."""
+        try:
+            self.manager.register(plugin, name=name)
+            self.manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError, TypeError) as problem:
+            # pluggy keeps a plugin registered whose validation failed
+            if self.manager.is_registered(plugin):
+                self.manager.unregister(plugin)
+            return str(problem)
+        if not self._hooks(plugin):
+            self.manager.unregister(plugin)
+            return "implements no hook (are its functions marked with hookimpl?)"
+        return None
+
+    def _hooks(self, plugin: object) -> tuple[str, ...]:
+        callers: Sequence[Any] = self.manager.get_hookcallers(plugin) or ()
+        return tuple(sorted(caller.name for caller in callers))

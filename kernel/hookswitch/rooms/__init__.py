@@ -1,0 +1,1 @@
+"""Rooms: legs that hear each other."""

@@ -1,0 +1,191 @@
+"""All rooms: opening and closing them, and the ways in and out."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hookswitch.errors import BadRequest, Conflict, NotFound
+from hookswitch.events.legs import LegJoinedRoom, LegLeftRoom
+from hookswitch.events.model import Event
+from hookswitch.events.record import WebhookTarget
+from hookswitch.events.rooms import RoomCreated, RoomDeleted, RoomRoutingChanged
+from hookswitch.legs.leg import Leg
+from hookswitch.legs.state import LegState
+from hookswitch.media.plane import MediaPlane
+from hookswitch.mixer.bank import ROOM_RATES
+from hookswitch.mixer.commands import Leave, SetPort, SetRouting
+
+from .room import Guest, Matrix, Room
+
+EmitOfRoom = Callable[[Room, Event], None]
+
+ANSWER_WITHIN = 10.0
+"""Seconds a ringing leg is given to connect when it is put into a room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How a leg enters a room; None leaves a property as it is."""
+
+    mute: bool | None = None
+    deaf: bool | None = None
+    accept_dtmf: bool | None = None
+    role: str | None = None
+
+
+class Rooms:
+    """The rooms of the server, by id."""
+
+    def __init__(self, media: MediaPlane, default_rate: int, emit: EmitOfRoom) -> None:
+        self._media, self._default_rate, self._emit = media, default_rate, emit
+        self._rooms: dict[str, Room] = {}
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(list(self._rooms.values()))
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def get(self, room_id: str) -> Room:
+        """A room by id. Raises NotFound."""
+        if room_id not in self._rooms:
+            raise NotFound(f"room {room_id} not found")
+        return self._rooms[room_id]
+
+    def find(self, room_id: str | None) -> Room | None:
+        return self._rooms.get(room_id) if room_id else None
+
+    async def create(
+        self,
+        room_id: str | None = None,
+        sample_rate: int | None = None,
+        app_id: str | None = None,
+        webhook: WebhookTarget | None = None,
+    ) -> Room:
+        """Open a room. Raises Conflict when the id is taken."""
+        rate = sample_rate or self._default_rate
+        if rate not in ROOM_RATES:
+            raise BadRequest(f"sample_rate: must be one of {ROOM_RATES}")
+        room = Room(room_id or str(uuid.uuid4()), rate, app_id, webhook)
+        if room.id in self._rooms:
+            raise Conflict(f"room {room.id} exists already")
+        self._rooms[room.id] = room
+        async with room.lock:
+            await self._media.open_room(room.id, rate)
+            self._emit(room, RoomCreated(room_id=room.id))
+        return room
+
+    async def delete(self, room_id: str) -> None:
+        """Close a room and hang up all that is in it."""
+        room = self.get(room_id)
+        del self._rooms[room_id]
+        for leg in list(room.legs.values()):
+            leg.hang_up("room_deleted")
+        for guest in list(room.guests.values()):
+            guest.leave()
+        async with room.lock:
+            await self._media.close_room(room_id)
+        self._emit(room, RoomDeleted(room_id=room_id))
+
+    async def ensure(self, room_id: str, app_id: str | None = None) -> Room:
+        """The room of this id, opened now if there is none."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return await self.create(room_id, app_id=app_id)
+        async with room.lock:  # it may be opening
+            return room
+
+    async def add(self, room_id: str, leg: Leg, entrance: Entrance) -> str | None:
+        """Put a leg into a room; answers the room it came from, if any.
+
+        Raises BadRequest when the leg has no media or is in this room already.
+        """
+        if leg.room_id == room_id:
+            raise BadRequest(f"leg_id: leg {leg.id} is in room {room_id} already")
+        if leg.state is LegState.RINGING and leg.type == "sip_inbound":
+            leg.call.answer(None)
+            await leg.reach(LegState.CONNECTED, within=ANSWER_WITHIN)
+        if leg.port is None or leg.state in (LegState.RINGING, LegState.HUNG_UP):
+            raise BadRequest(f"leg_id: leg {leg.id} is not connected")
+        room = await self.ensure(room_id, leg.app_id)
+        async with leg.moving:
+            return await self._move(room, leg, leg.port, entrance)
+
+    async def _move(self, room: Room, leg: Leg, port: str, entrance: Entrance) -> str | None:
+        before = leg.room_id
+        if before == room.id:
+            raise BadRequest(f"leg_id: leg {leg.id} is in room {room.id} already")
+        if leg.state is LegState.HUNG_UP or self.find(room.id) is not room:
+            raise Conflict("the leg or the room has just gone")
+        settings = SetPort(
+            port,
+            mute=leg.muted if entrance.mute is None else entrance.mute,
+            deaf=leg.deaf if entrance.deaf is None else entrance.deaf,
+            role=leg.role if entrance.role is None else entrance.role,
+        )
+        await self._media.join(port, room.id, settings)
+        self._remove(leg)
+        room.legs[leg.id] = leg
+        leg.room_id, leg.pending_room = room.id, None
+        if before:
+            leg.emit(LegLeftRoom(leg_id=leg.id, room_id=before))
+        leg.entered(settings, entrance.accept_dtmf)
+        leg.emit(LegJoinedRoom(leg_id=leg.id, room_id=room.id))
+        return before
+
+    async def remove(self, room_id: str, leg: Leg) -> None:
+        """Take a leg out of a room; it lives on."""
+        async with leg.moving:
+            if leg.room_id != room_id:
+                raise NotFound(f"leg {leg.id} is not in room {room_id}")
+            if leg.port is not None:
+                await self._media.apply_to(leg.port, Leave(leg.port))
+            self._remove(leg)
+            leg.emit(LegLeftRoom(leg_id=leg.id, room_id=room_id))
+
+    def ended(self, leg: Leg) -> None:
+        """A leg is over; its port is closed already."""
+        if (room_id := leg.room_id) is not None:
+            self._remove(leg)
+            leg.emit(LegLeftRoom(leg_id=leg.id, room_id=room_id))
+
+    async def add_guest(self, room: Room, guest: Guest, port: str) -> None:
+        """Put a participant that is no leg into a room."""
+        await self._media.join(port, room.id, SetPort(port))
+        room.guests[guest.id] = guest
+
+    def remove_guest(self, room: Room, guest: Guest) -> None:
+        """A guest is gone; its port is closed already."""
+        room.guests.pop(guest.id, None)
+
+    async def route(self, room_id: str, matrix: Matrix, reason: str) -> None:
+        """Replace a room's routing."""
+        room = self.get(room_id)
+        async with room.lock:
+            await self._set_routing(room, matrix, reason)
+
+    async def reroute(
+        self, room_id: str, updates: Mapping[str, Sequence[str] | None], reason: str
+    ) -> None:
+        """Change some rows of a room's routing; None takes a row away."""
+        room = self.get(room_id)
+        async with room.lock:
+            matrix = dict(room.matrix)
+            for listener, sources in updates.items():
+                if sources is None:
+                    matrix.pop(listener, None)
+                else:
+                    matrix[listener] = tuple(sources)
+            await self._set_routing(room, matrix, reason)
+
+    async def _set_routing(self, room: Room, matrix: Matrix, reason: str) -> None:
+        await self._media.apply_to_room(room.id, SetRouting(room.id, matrix))
+        room.matrix = matrix
+        self._emit(room, RoomRoutingChanged(room_id=room.id, reason=reason))
+
+    def _remove(self, leg: Leg) -> None:
+        if (room := self.find(leg.room_id)) is not None:
+            room.legs.pop(leg.id, None)
+        leg.room_id = None

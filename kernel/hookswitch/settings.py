@@ -1,0 +1,141 @@
+"""Settings from the environment: each declared once, as a field.
+
+The kernel's are below; a plugin declares its own class the same way and offers it by the hook
+`register_settings`. A field `http_addr` is the variable HTTP_ADDR. An empty variable is an unset
+one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A variable of the environment cannot be used; the message names it."""
+
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseSettings):
+    """Base of all settings classes."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, case_sensitive=False, extra="ignore", frozen=True
+    )
+
+
+def comma_separated(text: Any) -> Any:
+    """``a, b`` as a tuple of strings."""
+    if isinstance(text, str):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def host_port(text: str) -> str:
+    """Check a ``host:port`` (``[::1]:8080``, ``:8080`` for all addresses)."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be host:port, such as 127.0.0.1:8080")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("an IPv6 address stands in brackets, such as [::1]:8080")
+    return text
+
+
+def networks(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each part is an IP address or a CIDR network."""
+    for part in parts:
+        ipaddress.ip_network(part, strict=False)
+    return parts
+
+
+def _data_dir() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "hookswitch"
+
+
+def _media_workers() -> int:
+    return max((os.cpu_count() or 2) - 1, 1)
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
+
+
+class KernelSettings(Settings):
+    """What the kernel itself reads."""
+
+    instance_id: str = Field("", description="Name of this server in events and answers; made up "
+                             "once and kept in DATA_DIR when empty")  # fmt: skip
+    http_addr: Annotated[str, AfterValidator(host_port)] = Field(
+        "127.0.0.1:8080", description="Address and port of the REST API"
+    )
+    data_dir: Path = Field(
+        default_factory=_data_dir, description="Where events wait on disk until delivered"
+    )
+    media_workers: int = Field(
+        default_factory=_media_workers,
+        ge=0,
+        le=256,
+        description="Processes that mix audio; default cores - 1; 0 mixes inside the API's process",
+    )
+    default_sample_rate: Literal[8000, 16000, 48000] = Field(
+        16000, description="Sampling rate in Hz of rooms created without one"
+    )
+    comfort_noise_enabled: bool = Field(
+        True, description="Send noise of about -75 dBFS where there would be digital silence"
+    )
+    speech_detection_enabled: bool = Field(
+        False, description="Emit speaking.started and speaking.stopped unless a leg says otherwise"
+    )
+    webhook_url: str = Field("", description="Where events go that no leg or room claims")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs what goes to WEBHOOK_URL (X-Signature-256)"
+    )
+    webhook_max_age: float = Field(
+        86400.0, gt=0, description="Seconds an undelivered event is retried before it is given up"
+    )
+    vsi_event_buffer_size: int = Field(
+        256, ge=1, description="Events held for one slow reader of the event stream"
+    )
+    vsi_replay_events: int = Field(
+        10_000, ge=0, description="Events kept on disk for readers that come back (?after=)"
+    )
+    api_keys: CommaSeparated = Field(
+        (), description="name:secret[:read|control], comma-separated; callers then need one"
+    )
+    api_open: bool = Field(
+        False, description="Serve a public address although anybody may then call the API"
+    )
+    allowed_ips: Annotated[CommaSeparated, AfterValidator(networks)] = Field(
+        (), description="IPs and CIDRs that may connect; empty: all"
+    )
+    trust_proxy_headers: bool = Field(
+        False, description="Take the caller's address from X-Forwarded-For (behind a proxy only)"
+    )
+    cors_origins: CommaSeparated = Field(
+        (), description="Origins of web pages that may call the API; * for any"
+    )
+    drain_timeout: float = Field(
+        30.0, ge=0, description="Seconds that running calls are given when the server stops"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged; digits and event payloads only at debug"
+    )
+
+
+def load(cls: type[S]) -> S:
+    """Read a settings class from the environment. Raises SettingsError naming the variable."""
+    try:
+        return cls()
+    except ValidationError as error:
+        problems = [
+            f"{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
+        raise SettingsError("; ".join(problems)) from None

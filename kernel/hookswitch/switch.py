@@ -1,0 +1,269 @@
+"""The switch: the kernel's parts put together. What plugins are given to work with."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+from hookswitch.codecs.base import CodecInfo
+from hookswitch.errors import BadRequest, HookswitchError, Unavailable
+from hookswitch.events.bus import EventBus
+from hookswitch.events.log import EventLog
+from hookswitch.events.model import Event
+from hookswitch.events.record import WebhookTarget, choose_target
+from hookswitch.events.webhooks import Webhooks
+from hookswitch.legs.leg import Leg, LegOptions
+from hookswitch.legs.registry import Legs
+from hookswitch.media.plane import MediaPlane
+from hookswitch.mixer.topology import CommandError
+from hookswitch.operations.absent import absent_leg_types, install_hint
+from hookswitch.operations.legs import leg_operations
+from hookswitch.operations.model import ApiModel, OneOf
+from hookswitch.operations.operation import Operation
+from hookswitch.operations.rooms import room_operations
+from hookswitch.plugins.manager import Plugins
+from hookswitch.rooms.registry import Entrance, Rooms
+from hookswitch.rooms.room import Room
+from hookswitch.settings import KernelSettings
+from hookswitch.transports import CreateLeg, Transport
+
+log = logging.getLogger(__name__)
+
+
+class CallTotals:
+    """What is counted over all calls since the start."""
+
+    def __init__(self) -> None:
+        self.created: Counter[str] = Counter()
+        """By leg type."""
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """By leg type and CDR reason."""
+        self.answered_seconds: list[tuple[str, float]] = []
+        """Of legs that ended since metrics were last read, by leg type."""
+        self.refused = 0
+        """Calls refused while draining or overloaded."""
+
+
+class Switch:
+    """One server. Create it inside a running event loop, then `start`."""
+
+    def __init__(self, settings: KernelSettings, plugins: Plugins, instance_id: str) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.instance_id = instance_id
+        self.speech_detection = settings.speech_detection_enabled
+        self.media = MediaPlane(settings.media_workers, settings.comfort_noise_enabled)
+        self.events = self._event_bus()
+        self.legs = Legs()
+        self.rooms = Rooms(self.media, settings.default_sample_rate, self._emit_of_room)
+        self.totals = CallTotals()
+        self.draining = False
+        self.started_at = time.monotonic()
+        self._default_target = (
+            WebhookTarget(settings.webhook_url, settings.webhook_secret.get_secret_value() or None)
+            if settings.webhook_url
+            else None
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.codecs = self._collect_codecs()
+        self.transports: dict[str, Transport] = self._collect_transports()
+        self.operations: list[Operation] = self._collect_operations()
+
+    # -- life
+
+    async def start(self) -> None:
+        """Start media, events and transports. Raises OSError, SettingsError, EventStoreError."""
+        await self.events.start()
+        self.events.observe(lambda record: self.plugins.notify("event_emitted", record=record))
+        self.media.start()
+        for transport in self.transports.values():
+            await transport.start()
+        self.plugins.notify("server_started", switch=self)
+
+    def drain(self) -> None:
+        """Take no new calls."""
+        self.draining = True
+        for transport in self.transports.values():
+            transport.drain()
+
+    async def stop(self) -> None:
+        """Hang up what is left, deliver what can be delivered, end."""
+        self.drain()
+        self.plugins.notify("server_stopping", switch=self)
+        legs = list(self.legs)
+        for leg in legs:
+            leg.hang_up("api_hangup")
+        waiting = [asyncio.create_task(leg.ended.wait()) for leg in legs]
+        if waiting:
+            await asyncio.wait(waiting, timeout=5.0)
+        for task in waiting:
+            task.cancel()
+        for transport in self.transports.values():
+            await transport.stop()
+        for room in self.rooms:
+            await self.rooms.delete(room.id)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5.0)
+        for background in self._tasks:
+            background.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.media.stop()
+        await self.events.close()
+
+    async def drained(self, within: float) -> None:
+        """Wait until no leg is left, or time runs out."""
+        try:
+            async with asyncio.timeout(within):
+                while len(self.legs):
+                    await next(iter(self.legs)).ended.wait()
+        except TimeoutError:
+            log.info("%d legs are left after %g s", len(self.legs), within)
+
+    # -- legs
+
+    def create_leg(self, leg_type: str, options: LegOptions) -> Leg:
+        """Register a leg; the transport then sets `Leg.call` and reports `Leg.ringing`.
+
+        Raises Unavailable while the server drains or is overloaded.
+        """
+        if why := self.overload():
+            self.totals.refused += 1
+            raise Unavailable(why)
+        leg = Leg(leg_type, options, self)
+        self.legs.add(leg)
+        self.totals.created[leg_type] += 1
+        self.plugins.notify("leg_created", leg=leg)
+        return leg
+
+    def overload(self) -> str | None:
+        """Why no new call is taken now, if that is so."""
+        if self.draining:
+            return "the server is draining: no new calls are taken"
+        return self.media.overload()
+
+    async def originate(self, request: CreateLeg) -> Leg:
+        """Begin an outbound call."""
+        if request.amd is not None and not any(
+            o.command == "leg_amd_start" for o in self.operations
+        ):
+            raise BadRequest(f"amd: {install_hint('answering machine detection', 'amd')}")
+        return await self.transports[request.type].originate(request)
+
+    def admit(self, leg: Leg) -> str | None:
+        """Ask the plugins about an inbound leg; answers why it is refused, if it is."""
+        refusal = self.plugins.first("refusal_from_leg", leg=leg)
+        return None if refusal is None else str(refusal.reason)
+
+    def route(self, leg: Leg) -> bool:
+        """Ask the plugins where an inbound leg goes; answers whether it is to be answered now."""
+        route = self.plugins.first("route_from_leg", leg=leg)
+        if route is None:
+            return False
+        leg.pending_room = route.room_id or leg.pending_room
+        return True
+
+    # -- what legs ask of their surroundings
+
+    def emit(self, leg: Leg, event: Event) -> None:
+        """Publish an event of a leg, to the most specific webhook."""
+        room = self.rooms.find(leg.room_id)
+        target = choose_target(
+            leg.options.webhook, room.webhook if room else None, self._default_target
+        )
+        self.events.emit(event, app_id=leg.app_id, webhook=target)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background; what it raises is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    async def enter_pending_room(self, leg: Leg) -> None:
+        """Put the leg into the room it was created for, if it waits for one."""
+        if leg.pending_room is None or leg.port is None:
+            return
+        room_id, leg.pending_room = leg.pending_room, None
+        try:
+            await self.rooms.add(room_id, leg, Entrance())
+        except (HookswitchError, CommandError) as error:
+            leg.command_failed("add_leg_to_room", str(error))
+
+    async def leave(self, leg: Leg) -> None:
+        """Take an ended leg out of its room and close its port."""
+        async with leg.moving:
+            if leg.port is not None:
+                await self.media.close_port(leg.port)
+            self.rooms.ended(leg)
+
+    def forget(self, leg: Leg, reason: str, answered: float) -> None:
+        """The leg is over."""
+        self.legs.remove(leg)
+        self.totals.ended[leg.type, reason] += 1
+        self.totals.answered_seconds.append((leg.type, answered))
+        del self.totals.answered_seconds[:-10_000]
+        self.plugins.notify("leg_ended", leg=leg, reason=reason)
+
+    def pass_on_digit(self, leg: Leg, digit: str) -> None:
+        """Give a digit to the others of the leg's room that accept it."""
+        for other in self._others(leg):
+            if other.accept_dtmf and other.call.takes_dtmf:
+                other.call.send_dtmf(digit)
+
+    def pass_on_text(self, leg: Leg, text: str) -> None:
+        """Give text to the others of the leg's room that accept it."""
+        for other in self._others(leg):
+            if other.accept_text and other.call.takes_text:
+                other.call.send_text(text)
+
+    # -- within
+
+    def _others(self, leg: Leg) -> list[Leg]:
+        room = self.rooms.find(leg.room_id)
+        return [other for other in room.legs.values() if other is not leg] if room else []
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background work failed", exc_info=error)
+
+    def _emit_of_room(self, room: Room, event: Event) -> None:
+        if event.type == "room.created":
+            self.plugins.notify("room_created", room=room)
+        elif event.type == "room.deleted":
+            self.plugins.notify("room_deleted", room=room)
+        target = choose_target(None, room.webhook, self._default_target)
+        self.events.emit(event, app_id=room.app_id, webhook=target)
+
+    def _event_bus(self) -> EventBus:
+        settings = self.settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        events = EventLog(
+            settings.data_dir / "events.sqlite3", replay_events=settings.vsi_replay_events
+        )
+        webhooks = Webhooks(events, max_age=settings.webhook_max_age)
+        return EventBus(events, instance_id=self.instance_id, webhooks=webhooks)
+
+    def _collect_codecs(self) -> dict[str, CodecInfo]:
+        offered = self.plugins.collect("register_codecs")
+        return {codec.name: codec for codec in reversed(offered)}
+
+    def _collect_transports(self) -> dict[str, Transport]:
+        transports: dict[str, Transport] = {}
+        for transport in self.plugins.collect("register_transports", switch=self):
+            if transport.name in transports:
+                log.error("a second transport for %s is left out", transport.name)
+                continue
+            transports[transport.name] = transport
+        return transports
+
+    def _collect_operations(self) -> list[Operation]:
+        models: dict[str, type[ApiModel]] = {
+            name: transport.request for name, transport in self.transports.items()
+        }
+        create = OneOf("type", models, absent_leg_types(models))
+        offered = self.plugins.collect("register_operations", switch=self)
+        return [*leg_operations(create), *room_operations(), *offered]
