@@ -130,6 +130,15 @@ class HttpReceiver:
         return True
 
 
+async def eventually(done: Callable[[], bool]) -> None:
+    """Wait for something nothing announces, such as a counter."""
+    async with asyncio.timeout(20):
+        while True:
+            if done():
+                return
+            await asyncio.sleep(0.002)
+
+
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[HttpReceiver]:
     server = HttpReceiver()
