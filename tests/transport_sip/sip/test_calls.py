@@ -492,3 +492,81 @@ def test_responses_to_a_dead_transport_do_no_harm() -> None:
     net.run(100)
     assert net.names(B) == ["InviteReceived", "Released"]
     assert net.agents[B].is_idle
+
+
+def test_a_bye_of_the_callee_before_its_answer_is_refused() -> None:
+    net = Network()
+    call = net.call()
+    net.run(0.1)
+    callee(net).ring(net.now)
+    net.run(0.1)
+    dialog = callee(net).dialog
+    assert dialog is not None
+    bye = dialog.request("BYE")
+    bye.headers.prepend("Via", "SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKbye")
+    net.inject(bytes(bye), B, A)
+    assert net.starts(A)[-1] == "481"
+    assert not call.is_confirmed
+    callee(net).answer(ANSWER, net.now)
+    net.run(1)
+    assert call.is_confirmed
+
+
+def test_hanging_up_ends_a_reinvite_of_theirs_and_the_retry_of_ours() -> None:
+    net = established()
+    net.react.clear()
+    net.log[A][-1].call.reinvite(b"v=0\r\na", net.now)
+    net.callee.reinvite(b"v=0\r\nb", net.now)
+    net.run(0.1)
+    caller = net.log[A][-1].call
+    caller.bye(net.now)
+    net.run(1)
+    assert idle(net)
+    assert net.starts(A).count("INVITE") == 2
+    assert net.names(A)[-1] == net.names(B)[-1] == "Released"
+
+
+def test_a_reinvite_answered_by_481_ends_the_call() -> None:
+    net = established()
+    caller = net.log[A][-1].call
+    net.callee._release()
+    caller.reinvite(b"v=0\r\na", net.now)
+    net.run(1)
+    assert net.names(A)[-2:] == ["DialogLost", "Released"]
+    assert idle(net)
+
+
+def test_a_pending_reinvite_is_refused_when_we_hang_up() -> None:
+    net = established()
+    net.react.clear()
+    net.log[A][-1].call.reinvite(b"v=0\r\na", net.now)
+    net.run(0.1)
+    net.callee.bye(net.now)
+    net.run(1)
+    assert "487" in net.starts(B)
+    assert net.names(A)[-3:] == ["ReinviteFailed", "ByeReceived", "Released"]
+    assert idle(net)
+
+
+@pytest.mark.parametrize(
+    ("target", "transports", "expected"),
+    [
+        ("sip:h", ("UDP",), ("h", 5060, "UDP")),
+        ("sip:h:5080;transport=tcp", ("UDP", "TCP"), ("h", 5080, "TCP")),
+        ("sip:h;transport=tcp", ("UDP",), ("h", 5060, "UDP")),
+        ("sips:h", ("UDP", "TLS"), ("h", 5061, "TLS")),
+        ("sip:h;maddr=[2001:db8::1]", ("UDP",), ("2001:db8::1", 5060, "UDP")),
+    ],
+)
+def test_where_a_uri_leads(
+    target: str, transports: tuple[str, ...], expected: tuple[str, int, str]
+) -> None:
+    net = Network()
+    net.add(A, transports=transports, supported=("timer",))
+    call = net.call(target)
+    ((data, hop),) = net.agents[A].to_send()
+    assert hop == expected
+    invite = parse(data)
+    assert invite.via.transport == expected[2]
+    assert invite.supported == ["timer"]
+    assert call.state.value == "early"

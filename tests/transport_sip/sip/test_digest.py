@@ -230,3 +230,33 @@ def test_a_message_with_credentials_survives_the_wire() -> None:
     again = [data for who, data in net.sent if who == A and data.startswith(b"INVITE")][1]
     credentials = Credentials.parse(parse(again).headers.get("Authorization") or "")
     assert credentials.uri == "sip:bob@192.0.2.2"
+
+
+def test_unreadable_and_foreign_credentials_count_as_none() -> None:
+    server = DigestServer("r", b"key")
+    headers = [("Authorization", "Digest x"), ("Authorization", "Basic y")]
+    digest = client()
+    assert digest.accept(challenged('Digest realm="elsewhere", nonce="n", qop="auth"'))
+    request = Request("REGISTER", Uri.parse("sip:h"), [*headers, *digest.authorize("R", "sip:h")])
+    assert server.verify(request, {}.get, 0.0)[0] is Verdict.MISSING
+    with pytest.raises(ParseError):
+        Credentials.parse('Digest username="a"')
+
+
+def test_an_algorithm_not_offered_is_refused() -> None:
+    server = DigestServer("r", b"key", algorithms=("SHA-256",))
+    digest = client()
+    (challenge,) = server.challenges(0.0)
+    assert digest.accept(challenged(challenge.replace("SHA-256", "MD5")))
+    verdict, _ = server.verify(signed(digest), {"Mufasa": "Circle of Life"}.get, 1.0)
+    assert verdict is Verdict.REFUSED
+
+
+def test_used_nonces_are_forgotten_when_they_expire() -> None:
+    server = DigestServer("r", b"key", lifetime=10)
+    for number in range(1200):
+        digest = client()
+        assert digest.accept(challenged(*server.challenges(float(number))))
+        verdict, _ = server.verify(signed(digest), {"Mufasa": "Circle of Life"}.get, number + 0.5)
+        assert verdict is Verdict.ACCEPTED
+    assert len(server._counts) < 300

@@ -178,3 +178,15 @@ def test_noise_raises_only_parse_errors(data: bytes) -> None:
     salvage(data)
     with pytest.raises(ParseError):
         parse(data)
+
+
+def test_equal_messages_are_equal() -> None:
+    assert parse(INVITE) == parse(INVITE)
+    assert parse(INVITE) != parse(change(b"tag=9f", b"tag=8f"))
+    assert repr(parse(INVITE)) == "<INVITE sip:bob@biloxi.example.com SIP/2.0>"
+
+
+def test_an_empty_via_is_refused_and_an_old_response_version_too() -> None:
+    for data in (b"INVITE sip:a SIP/2.0\r\nVia: ,\r\n\r\n", b"SIP/1.0 200 OK\r\n\r\n"):
+        with pytest.raises(ParseError):
+            parse(data)

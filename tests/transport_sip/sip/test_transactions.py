@@ -284,3 +284,22 @@ def test_a_transport_error_ends_what_goes_there() -> None:
     assert not elsewhere.is_terminated
     layer.respond(event.transaction, response(200, event.request), 1.0)
     assert layer.counters["responses_too_late"] == 1
+
+
+def test_reliable_servers_end_with_their_last_message() -> None:
+    layer = TransactionLayer()
+    for message, status in ((request(), 486), (request("BYE"), 200)):
+        layer.receive(message, TCP, 0.0)
+        (event,) = layer.events()
+        assert isinstance(event, RequestReceived)
+        layer.respond(event.transaction, response(status, message), 0.1)
+    assert {hop for _, hop in layer.to_send()} == {TCP}
+    layer.receive(request("ACK"), TCP, 0.2)
+    assert len(layer) == 0
+
+
+def test_reliable_client_ends_with_the_response() -> None:
+    layer = TransactionLayer()
+    client = layer.request(request("BYE"), TCP, 0.0)
+    layer.receive(response(200, client.request), TCP, 0.1)
+    assert len(layer) == 0

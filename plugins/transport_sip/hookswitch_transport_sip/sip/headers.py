@@ -92,13 +92,17 @@ def _key(name: str) -> str:
 
 
 class Headers:
-    """Header fields in message order; look-up by any spelling or compact form."""
+    """Header fields in message order; look-up by any spelling or compact form.
 
-    __slots__ = ("_index", "_items")
+    `index` is None after a change and a new object at the next look-up, so whoever keeps
+    a value derived from the fields can tell by it whether the value still holds.
+    """
+
+    __slots__ = ("_items", "index")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = [(canonical(name), value) for name, value in items]
-        self._index: dict[str, list[str]] | None = None
+        self.index: dict[str, list[str]] | None = None
 
     @classmethod
     def of_canonical(cls, items: list[tuple[str, str]]) -> Headers:
@@ -127,12 +131,12 @@ class Headers:
     def add(self, name: str, value: str) -> None:
         """Append a field."""
         self._items.append((canonical(name), value))
-        self._index = None
+        self.index = None
 
     def prepend(self, name: str, value: str) -> None:
         """Put a field before all others."""
         self._items.insert(0, (canonical(name), value))
-        self._index = None
+        self.index = None
 
     def set(self, name: str, value: str) -> None:
         """Replace all fields of that name by one, at the place of the first."""
@@ -145,7 +149,7 @@ class Headers:
                 break
         else:
             self._items.append((canonical(name), value))
-        self._index = None
+        self.index = None
 
     def set_first(self, name: str, value: str) -> None:
         """Replace the first field of that name, leaving further ones."""
@@ -153,7 +157,7 @@ class Headers:
         for place, (other, _) in enumerate(self._items):
             if other.lower() == key:
                 self._items[place] = (other, value)
-                self._index = None
+                self.index = None
                 return
         self.add(name, value)
 
@@ -161,24 +165,20 @@ class Headers:
         """Drop all fields of that name."""
         key = _key(name)
         self._items = [item for item in self._items if item[0].lower() != key]
-        self._index = None
+        self.index = None
 
     def extend(self, items: Iterable[tuple[str, str]]) -> None:
         """Append fields."""
         self._items.extend((canonical(name), value) for name, value in items)
-        self._index = None
-
-    def copy(self) -> Headers:
-        """Return an independent copy."""
-        return Headers.of_canonical(list(self._items))
+        self.index = None
 
     def _indexed(self) -> dict[str, list[str]]:
-        if self._index is None:
+        if self.index is None:
             index: dict[str, list[str]] = {}
             for name, value in self._items:
                 index.setdefault(name.lower(), []).append(value)
-            self._index = index
-        return self._index
+            self.index = index
+        return self.index
 
     def __contains__(self, name: str) -> bool:
         return _key(name) in self._indexed()

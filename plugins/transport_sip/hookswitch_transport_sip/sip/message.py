@@ -33,7 +33,7 @@ class Message:
     ) -> None:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body = body
-        self._views: dict[str, tuple[str, Any]] = {}
+        self._views: dict[str, tuple[object, Any]] = {}
 
     @property
     def start_line(self) -> str:
@@ -42,14 +42,14 @@ class Message:
 
     def _view(self, name: str, parse: Callable[[str, str], _T]) -> _T:
         """Parse a single-valued field once; a later change of the field is noticed."""
+        known = self._views.get(name)
+        if known is not None and known[0] is self.headers.index:
+            return cast(_T, known[1])
         raw = self.headers.get(name)
         if raw is None:
             raise ParseError(name, "missing")
-        known = self._views.get(name)
-        if known is not None and known[0] is raw:
-            return cast(_T, known[1])
         value = parse(raw, name)
-        self._views[name] = (raw, value)
+        self._views[name] = (self.headers.index, value)
         return value
 
     @property
@@ -198,10 +198,6 @@ class Request(Message):
     def start_line(self) -> str:
         """Method, Request-URI and version."""
         return f"{self.method} {self.uri} SIP/2.0"
-
-    def copy(self) -> Request:
-        """Return an independent copy."""
-        return Request(self.method, self.uri, self.headers.copy(), self.body)
 
 
 class Response(Message):
