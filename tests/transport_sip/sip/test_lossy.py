@@ -50,6 +50,9 @@ def play(net: Network, plan: str) -> None:
         if end.is_confirmed:
             end.bye(net.now)
     net.run(400)
+    # Neither side has a timer of its own while it rings: that is the user's ring timeout.
+    if call.state is CallState.EARLY:
+        call.cancel(net.now)
     for event in net.find(B, InviteReceived):
         ends.append(event.call)
         if event.call.state is CallState.EARLY:
