@@ -106,8 +106,9 @@ class KernelSettings(Settings):
     vsi_replay_events: int = Field(
         10_000, ge=0, description="Events kept on disk for readers that come back (?after=)"
     )
-    api_keys: CommaSeparated = Field(
-        (), description="name:secret[:read|control], comma-separated; callers then need one"
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description="name:secret[:read|control], comma-separated; callers then need one",
     )
     api_open: bool = Field(
         False, description="Serve a public address although anybody may then call the API"

@@ -44,6 +44,8 @@ class CallTotals:
         """By leg type and CDR reason."""
         self.answered_seconds: list[tuple[str, float]] = []
         """Of legs that ended since metrics were last read, by leg type."""
+        self.rtp_received = self.rtp_lost = 0
+        """RTP packets, of legs that ended."""
         self.refused = 0
         """Calls refused while draining or overloaded."""
 
@@ -61,7 +63,7 @@ class Switch:
         self.legs = Legs()
         self.rooms = Rooms(self.media, settings.default_sample_rate, self._emit_of_room)
         self.totals = CallTotals()
-        self.draining = False
+        self.draining = self._stopped = False
         self.started_at = time.monotonic()
         self._default_target = (
             WebhookTarget(settings.webhook_url, settings.webhook_secret.get_secret_value() or None)
@@ -92,6 +94,9 @@ class Switch:
 
     async def stop(self) -> None:
         """Hang up what is left, deliver what can be delivered, end."""
+        if self._stopped:
+            return
+        self._stopped = True
         self.drain()
         self.plugins.notify("server_stopping", switch=self)
         legs = list(self.legs)
@@ -205,6 +210,9 @@ class Switch:
         self.totals.ended[leg.type, reason] += 1
         self.totals.answered_seconds.append((leg.type, answered))
         del self.totals.answered_seconds[:-10_000]
+        if leg.quality is not None:
+            self.totals.rtp_received += leg.quality.rtp_packets_received or 0
+            self.totals.rtp_lost += leg.quality.rtp_packets_lost or 0
         self.plugins.notify("leg_ended", leg=leg, reason=reason)
 
     def pass_on_digit(self, leg: Leg, digit: str) -> None:

@@ -1,0 +1,82 @@
+"""The application: everything HTTP, put together for one switch."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from hookswitch import __version__
+from hookswitch.switch import Switch
+
+from .answers import error_response, json_response
+from .guard import Guard
+from .metrics import Metrics
+from .openapi import describe
+from .rest import absent_routes, operation_routes
+from .room_ws import room_ws_routes
+from .vsi import vsi_routes
+
+PREFIX = "/v1"
+
+
+def create_app(switch: Switch) -> ASGIApp:
+    """The ASGI application of a switch."""
+    app = FastAPI(title="hookswitch", version=__version__, redoc_url=None)
+    plugins: list[APIRouter] = switch.plugins.collect("register_routes", switch=switch)
+    present = {
+        (method, route.path)
+        for router in plugins
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    # Plugins come first: /legs/websocket must not be taken for the leg "websocket".
+    routers = [
+        *plugins,
+        absent_routes(switch, present),
+        room_ws_routes(switch),
+        vsi_routes(switch),
+        operation_routes(switch),
+    ]
+    for router in routers:
+        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, include_in_schema=False)
+    _add_health(app, switch)
+    _add_errors(app, switch)
+    describe(app, switch.operations)
+    if switch.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(switch.settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
+    return Guard(app, switch.settings, switch.instance_id)
+
+
+def _add_health(app: FastAPI, switch: Switch) -> None:
+    metrics = Metrics(switch)
+
+    @app.get("/healthz", tags=["server"], summary="Whether the server runs")
+    async def healthz() -> Response:
+        return json_response({"instance_id": switch.instance_id, "status": "ok"})
+
+    @app.get("/readyz", tags=["server"], summary="Whether the server takes calls")
+    async def readyz() -> Response:
+        if (why := switch.overload()) is not None:
+            return error_response(503, why, switch.instance_id)
+        return json_response({"instance_id": switch.instance_id, "status": "ready"})
+
+    @app.get("/metrics", tags=["server"], summary="Metrics in Prometheus' text format")
+    async def metrics_text() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_errors(app: FastAPI, switch: Switch) -> None:
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        message = f"{request.method} {request.url.path}: {error.detail}"
+        return error_response(error.status_code, message, switch.instance_id)

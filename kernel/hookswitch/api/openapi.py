@@ -1,0 +1,53 @@
+"""The OpenAPI document, completed with the models of all operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from hookswitch import __version__
+from hookswitch.operations.model import ApiModel, OneOf
+from hookswitch.operations.operation import Operation
+
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "instance_id": {"type": "string", "description": "Instance identifier"},
+        "error": {"type": "string", "description": "What went wrong, and with which field"},
+    },
+}
+
+
+def describe(app: FastAPI, operations: list[Operation]) -> None:
+    """Have ``app.openapi()`` contain the operations' request models."""
+    base = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = base()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(_model_schemas(operations), Error=_ERROR)
+            document["info"]["version"] = __version__
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _model_schemas(operations: list[Operation]) -> dict[str, Any]:
+    models: set[type[ApiModel]] = set()
+    for operation in operations:
+        if isinstance(operation.request, OneOf):
+            models.update(operation.request.models.values())
+        elif operation.request is not None:
+            models.add(operation.request)
+    if not models:
+        return {}
+    _, document = models_json_schema(
+        [(model, "validation") for model in sorted(models, key=lambda m: m.__name__)],
+        ref_template="#/components/schemas/{model}",
+    )
+    definitions: dict[str, Any] = document.get("$defs", {})
+    return definitions
