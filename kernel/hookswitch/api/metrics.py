@@ -99,7 +99,10 @@ class Metrics:
             families[name] = family(f"hookswitch_media_{name}", what, labels=["worker"])
         for number, host in enumerate(self._switch.media.hosts):
             pulse = host.pulse
-            values: dict[str, float] = {"restarts": host.restarts, "ports": len(host.topology.ports)}
+            values: dict[str, float] = {
+                "restarts": host.restarts,
+                "ports": len(host.topology.ports),
+            }
             if pulse is not None:
                 values |= {
                     "ticks": pulse.ticks,
