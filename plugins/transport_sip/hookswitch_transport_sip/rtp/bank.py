@@ -269,7 +269,7 @@ class RtpBank:
         self._numbers.ssrc[slot] = params.ssrc
         self._numbers.payload_type[slot] = params.payload_type
         self._numbers.fresh[slot] = True
-        self._intake.payload_type[slot] = params.payload_type
+        self._intake.payload_type[slot] = params.receive_type
         self._intake.decoder[slot] = decoder if params.receive else NO_AUDIO
         self._mark_plain(port)
 
@@ -311,7 +311,7 @@ class RtpBank:
         """Tell the intake whether this port's packets may take the short way."""
         slot = port.slot
         special = self._watched[slot] or self._waiting[slot] or self._intake.decoder[slot] < 0
-        self._intake.plain[slot] = NO_AUDIO if special else plain_word(port.params.payload_type)
+        self._intake.plain[slot] = NO_AUDIO if special else plain_word(port.params.receive_type)
 
     def _relink(self, port: RtpPort) -> None:
         """The endpoint was connected or disconnected: use its new receive and send."""

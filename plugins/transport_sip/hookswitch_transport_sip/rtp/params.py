@@ -20,8 +20,10 @@ class RtpParams:
     """Parameters of one RTP port (`PortSpec.params` of `RtpBank`).
 
     ``codec`` names a `CodecBatch` as ``module:Class``; its samples are at the port's rate, its
-    timestamps at ``clock_rate``. ``telephone_event`` maps the payload types on which we receive
-    RFC 4733 events to their clock rate; ``telephone_event_pt`` is the one we send on, or None.
+    timestamps at ``clock_rate``. ``payload_type`` is sent, and received unless
+    ``receive_payload_type`` says otherwise. ``telephone_event`` maps the payload types on which
+    we receive RFC 4733 events to their clock rate; ``telephone_event_pt`` is the one we send on,
+    or None.
 
     ``sequence``, ``timestamp`` and ``ssrc`` are chosen once per call at random, ``started_at`` is
     the monotonic time of that moment: a bank that opens the port later (a restarted worker)
@@ -34,6 +36,7 @@ class RtpParams:
     codec: str
     payload_type: int
     ssrc: int
+    receive_payload_type: int | None = None
     clock_rate: int = 8000
     sequence: int = 0
     timestamp: int = 0
@@ -58,6 +61,8 @@ class RtpParams:
             raise BankError(f"ptime_ms: {self.ptime_ms} is not one of {PACKET_TIMES}")
         if not 0 <= self.payload_type <= 127:
             raise BankError(f"payload_type: {self.payload_type} is not within 0..127")
+        if not 0 <= self.receive_type <= 127:
+            raise BankError(f"receive_payload_type: {self.receive_type} is not within 0..127")
         if self.clock_rate <= 0 or self.clock_rate % 200:
             raise BankError(f"clock_rate: {self.clock_rate} has no whole number per 5 ms")
         if not 0 <= self.jitter_ms <= 1000:
@@ -65,6 +70,11 @@ class RtpParams:
         for address in (self.remote, self.remote_rtcp):
             if address is not None:
                 _check_address(address)
+
+    @property
+    def receive_type(self) -> int:
+        """Payload type of the audio we receive."""
+        return self.payload_type if self.receive_payload_type is None else self.receive_payload_type
 
     def pack(self) -> dict[str, Any]:
         """As plain values, for `PortSpec.params`."""
