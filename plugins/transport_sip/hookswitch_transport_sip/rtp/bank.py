@@ -212,6 +212,7 @@ class RtpBank:
             accepted, locked = port.endpoint.offer(packet)
             headers.valid[i] = accepted
             if locked:
+                self._intake.sequences.welcome(port.slot, packet.ssrc, packet.sequence)
                 host, number = port.endpoint.source
                 self._report(port, "rtp_locked", {"host": host, "port": number})
                 self._relink(port)

@@ -74,6 +74,10 @@ class Sequences:
             counter[slot] = 0
         self._expected_before[slot] = 0
 
+    def welcome(self, slot: int, ssrc: int, sequence: int) -> None:
+        """The coming packet has proved itself elsewhere: it may start a stream at once."""
+        self._next_ssrc[slot], self._next_sequence[slot] = ssrc, sequence
+
     def expected(self, slots: Rows) -> Ints:
         """Packets sent to each slot as far as the numbers tell, int64."""
         current: Ints = self.highest[slots] - self._first[slots] + 1
