@@ -1,7 +1,8 @@
 """What plugins import: everything a plugin may use is named here or in a module named here.
 
 `hookswitch.mixer.bank` and `hookswitch.codecs.base` are the contracts of banks and codecs,
-`hookswitch.media.plane` opens ports, `hookswitch.testing` tests plugins.
+`hookswitch.media.plane` opens ports, `hookswitch.websocket` and `hookswitch.api.asgi_socket` carry
+audio over WebSockets, `hookswitch.testing` tests plugins.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from hookswitch.events.record import WebhookTarget
 from hookswitch.legs.call import Call
 from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.legs.state import LegState
-from hookswitch.operations.model import ApiModel
+from hookswitch.operations.model import ApiModel, parse
 from hookswitch.operations.operation import Operation
-from hookswitch.settings import Settings
+from hookswitch.settings import Settings, load
 from hookswitch.switch import Switch
 from hookswitch.transports import CreateLeg, Transport
 
@@ -36,6 +37,7 @@ hookimpl = pluggy.HookimplMarker("hookswitch")
 
 PUBLIC_MODULES = (
     "hookswitch.plugin",
+    "hookswitch.api.asgi_socket",
     "hookswitch.codecs.base",
     "hookswitch.media.plane",
     "hookswitch.media.supervisor",
@@ -44,7 +46,11 @@ PUBLIC_MODULES = (
     "hookswitch.mixer.fade",
     "hookswitch.mixer.playout",
     "hookswitch.mixer.topology",
+    "hookswitch.settings",
     "hookswitch.testing",
+    "hookswitch.websocket.pcm",
+    "hookswitch.websocket.session",
+    "hookswitch.websocket.socket",
 )
 
 
@@ -89,4 +95,6 @@ __all__ = [
     "Unavailable",
     "WebhookTarget",
     "hookimpl",
+    "load",
+    "parse",
 ]

@@ -28,6 +28,9 @@ class Call:
         """End the call. Must lead to `Leg.disconnected`, whatever the peer does."""
         raise NotImplementedError
 
+    def release(self) -> None:
+        """The leg is over and its port closed: let go of everything. Called exactly once."""
+
     def send_dtmf(self, digits: str) -> None:
         """Send digits to the peer."""
         raise OperationFailed("DTMF writer unavailable: this leg's transport carries no digits")

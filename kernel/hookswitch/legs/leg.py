@@ -97,6 +97,8 @@ class Leg:
         self._created = time.monotonic()
         self._answered: float | None = None
         self._hangup_reason: str | None = None
+        self._announced = False
+        """Whether anybody was told of this leg; of one refused at the door, nobody is."""
         self._digits = self._texts = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._start_timer("ring_timeout", options.ring_timeout)
@@ -106,6 +108,11 @@ class Leg:
     @property
     def is_inbound(self) -> bool:
         return self.type.endswith(("_inbound", "_in"))
+
+    @property
+    def sip_headers(self) -> dict[str, str]:
+        """The X- headers alone, which older clients look for."""
+        return {n: v for n, v in self.headers.items() if n.lower().startswith("x-")}
 
     @property
     def is_answered(self) -> bool:
@@ -128,6 +135,7 @@ class Leg:
     ) -> None:
         """The call is being set up: an inbound one arrived, an outbound one was sent."""
         inbound = self.is_inbound
+        self._announced = True
         self.emit(
             LegRinging(
                 leg_id=self.id,
@@ -136,7 +144,7 @@ class Leg:
                 to=to,
                 uri=uri,
                 headers=self.headers if inbound else None,
-                sip_headers=self.headers if self.type == "sip_inbound" else None,
+                sip_headers=self.sip_headers if self.type == "sip_inbound" else None,
                 offered_codecs=offered_codecs,
                 source_address=source_address,
             )
@@ -157,7 +165,7 @@ class Leg:
         """The call is answered and its media is ready."""
         if not self._become(LegState.CONNECTED):
             return
-        self._answered = time.monotonic()
+        self._answered, self._announced = time.monotonic(), True
         self._stop_timer("ring_timeout")
         self._start_timer("max_duration", self.options.max_duration)
         self.emit(LegConnected(leg_id=self.id, leg_type=self.type))
@@ -215,6 +223,8 @@ class Leg:
                 rtp_packets_lost=data.get("packets_lost"),
                 rtp_jitter_ms=data.get("jitter_ms"),
             )
+        elif report.kind == "refused":
+            self.command_failed(str(data["command"]), str(data["error"]))
         elif report.kind == "closed":
             self.log.warning("media failed: %s", data.get("error"))
             self.hang_up("server_error")
@@ -227,16 +237,18 @@ class Leg:
         for timer in self._timers.values():
             timer.cancel()
         await self._context.leave(self)
+        self.call.release()
         now = time.monotonic()
         answered = 0.0 if self._answered is None else now - self._answered
-        self.emit(
-            LegDisconnected(
-                leg_id=self.id,
-                leg_type=self.type,
-                cdr=Cdr(reason, round(now - self._created, 3), round(answered, 3)),
-                quality=self.quality,
+        if self._announced:
+            self.emit(
+                LegDisconnected(
+                    leg_id=self.id,
+                    leg_type=self.type,
+                    cdr=Cdr(reason, round(now - self._created, 3), round(answered, 3)),
+                    quality=self.quality,
+                )
             )
-        )
         self.ended.set()
         self._context.forget(self, reason, answered)
 

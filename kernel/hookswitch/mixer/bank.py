@@ -77,7 +77,7 @@ class Bank(Protocol):
     def open(self, spec: PortSpec, row: int) -> None:
         """Add a port whose audio is row ``row`` of the matrices of ``spec.rate``.
 
-        Raises BankError when it cannot; nothing is then left open.
+        Raises BankError when it cannot; nothing is then left open, the given descriptors included.
         """
 
     def update(self, port: str, params: Mapping[str, Any]) -> None:

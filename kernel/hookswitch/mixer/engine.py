@@ -8,6 +8,7 @@ time.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -50,6 +51,8 @@ class Engine:
     def apply(self, batch: Sequence[Command]) -> None:
         """Apply a batch of commands. Raises CommandError, and then nothing has changed.
 
+        The descriptors of ports to open are the engine's from here on, whatever happens.
+
         A batch may not close and open a port of the same name: an opening that fails is taken
         back, a closing cannot be.
         """
@@ -59,10 +62,14 @@ class Engine:
             for c in batch
             if isinstance(c, ClosePort) and c.port in self.topology.ports
         ]
-        if {spec.id for spec in opening} & {c.port for c in batch if isinstance(c, ClosePort)}:
-            raise CommandError("one batch cannot close and open the same port")
         touched = self._touched(batch)
-        undo = self.topology.apply(batch)
+        try:
+            if {spec.id for spec in opening} & {c.port for c in batch if isinstance(c, ClosePort)}:
+                raise CommandError("one batch cannot close and open the same port")
+            undo = self.topology.apply(batch)
+        except CommandError:
+            _close_fds(opening)
+            raise
         try:
             self._open_all(opening)
         except BankError as error:
@@ -121,6 +128,7 @@ class Engine:
         except BankError:
             for spec in opened:
                 self._close(spec)
+            _close_fds(specs[len(opened) + 1 :])
             raise
 
     def _open(self, spec: PortSpec) -> None:
@@ -150,10 +158,15 @@ class Engine:
         if port is None:
             return
         bank = self._banks[port.spec.bank]
-        if isinstance(command, UpdatePort):
-            bank.update(command.port, command.params)
-        else:
-            bank.signal(command.port, command.message)
+        try:
+            if isinstance(command, UpdatePort):
+                bank.update(command.port, command.params)
+            else:
+                bank.signal(command.port, command.message)
+        except BankError as error:
+            what = "update" if isinstance(command, UpdatePort) else "signal"
+            data = {"command": what, "error": str(error)}
+            self._reports.append(PortReport(command.port, "refused", data))
 
     def _touched(self, batch: Sequence[Command]) -> set[str]:
         """Names of the ports and rooms a batch may change, as the topology is now."""
@@ -257,6 +270,12 @@ class Engine:
         self._reports.extend(bank.reports())
         bank.shutdown()
         del self._banks[name]
+
+
+def _close_fds(specs: Sequence[PortSpec]) -> None:
+    for spec in specs:
+        for fd in spec.fds:
+            os.close(fd)
 
 
 def _arrange(

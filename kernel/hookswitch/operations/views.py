@@ -26,9 +26,7 @@ def leg_view(leg: Leg) -> dict[str, Any]:
     if leg.app_id:
         view["app_id"] = leg.app_id
     if leg.type == "sip_inbound":
-        view["sip_headers"] = {
-            name: value for name, value in leg.headers.items() if name.lower().startswith("x-")
-        }
+        view["sip_headers"] = leg.sip_headers
     return view
 
 

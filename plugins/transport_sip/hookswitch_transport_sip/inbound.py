@@ -1,0 +1,140 @@
+"""Calls that come in: rung, given early media, answered or turned away by the application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hookswitch.plugin import BadRequest, Conflict, Leg, LegState
+
+from .calls import MEDIA_ERRORS, SipCall
+from .media import CallMedia
+from .reasons import status_of
+from .sdp.errors import NotAcceptable
+from .sip.events import Acknowledged, Cancelled, Event
+from .sip.uas import InboundCall
+
+if TYPE_CHECKING:
+    from .transport import SipTransport
+
+
+class InboundSipCall(SipCall):
+    """An INVITE that was received."""
+
+    dialogue: InboundCall
+
+    def __init__(
+        self,
+        transport: SipTransport,
+        leg: Leg,
+        dialogue: InboundCall,
+        offered: tuple[str, ...] | None,
+    ) -> None:
+        """``offered``: names of the codecs of the offer, None if the offer is left to us."""
+        super().__init__(transport, leg, dialogue)
+        self._offered = offered
+        self._sdp: bytes | None = None
+        self._answering = False
+        self._early = False
+
+    def answer(self, codec: str | None) -> None:
+        if self._answering:
+            raise Conflict(f"leg {self.leg.id} is being answered already")
+        self._check_codec(codec)
+        self._answering = True
+        self.spawn(self._answer(codec))
+
+    def ring(self) -> None:
+        self.dialogue.ring(self.now())
+        self.settle()
+
+    def early_media(self, codec: str | None) -> None:
+        if self._early or self._answering:
+            raise Conflict(f"leg {self.leg.id} has its media opened already")
+        self._check_codec(codec)
+        self._early = True
+        self.spawn(self._early_media(codec))
+
+    def hang_up(self, reason: str) -> None:
+        if self.leg.is_unanswered and not self.dialogue.is_confirmed:
+            self.dialogue.reject(status_of(reason), self.now())
+        elif self.dialogue.is_confirmed:
+            self.dialogue.bye(self.now())
+        self.settle()
+        self._end(reason)
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, Cancelled):
+            self._end("caller_cancel")
+        elif isinstance(event, Acknowledged):
+            self.spawn(self._acknowledged(event.sdp))
+        else:
+            super().handle(event)
+
+    async def _answer(self, codec: str | None) -> None:
+        try:
+            sdp = await self._session(codec)
+        except MEDIA_ERRORS as error:
+            self._refuse("answer", error)
+            return
+        if self.leg.state is not LegState.HUNG_UP and not self.dialogue.is_confirmed:
+            self.dialogue.answer(sdp, self.now())
+            self.settle()
+
+    async def _early_media(self, codec: str | None) -> None:
+        try:
+            sdp = await self._session(codec)
+        except MEDIA_ERRORS as error:
+            self._early = False
+            self.leg.command_failed("early_media", str(error))
+            return
+        if self.leg.state is LegState.RINGING:
+            self.dialogue.progress(sdp, self.now())
+            self.settle()
+            await self.leg.early_media_started()
+
+    async def _session(self, codec: str | None) -> bytes:
+        """Our description, with the media open: the answer, or an offer if none was made."""
+        async with self._changing:
+            if self._sdp is not None:
+                return self._sdp  # an answer repeats what early media promised
+            media = self.media = self._transport.open_media(self.leg, self.dialogue.source.host)
+            offer = self.dialogue.invite_request.sdp
+            if offer is None:
+                self._sdp = media.offer()
+            else:
+                self._sdp, agreed = media.negotiation.answer(offer, codec=codec)
+                await media.apply(agreed)
+            return self._sdp
+
+    async def _acknowledged(self, answer: bytes | None) -> None:
+        assert self.media is not None
+        if self.media.agreed is None:
+            try:
+                if answer is None:
+                    raise NotAcceptable("the ACK brought no answer to our offer")
+                await self.media.apply(self.media.take_answer(answer))
+            except MEDIA_ERRORS as error:
+                self.leg.log.info("no media: %s", error)
+                self.leg.hang_up("not_acceptable")
+                return
+        await self.leg.connected()
+        if self.media.agreed is not None and self.media.agreed.held_by_peer:
+            self.leg.held()
+
+    def _refuse(self, command: str, error: Exception) -> None:
+        self._answering = False
+        self.leg.command_failed(command, str(error))
+        if self.leg.state is not LegState.HUNG_UP:
+            self.leg.hang_up("service_unavailable")
+
+    def _check_codec(self, codec: str | None) -> None:
+        """Raise BadRequest unless the codec was offered and is the one used so far, if any."""
+        if codec is None:
+            return
+        known = self._transport.codec_named(codec)
+        if known is None or (self._offered is not None and known.name not in self._offered):
+            offered = ", ".join(self._offered or ()) or "none"
+            raise BadRequest(f"codec: {codec} is not in the offer ({offered})")
+        agreed: CallMedia | None = self.media
+        if agreed is not None and agreed.agreed and agreed.agreed.codec.name != known.name:
+            raise BadRequest(f"codec: early media uses {agreed.agreed.codec.name} already")

@@ -1,0 +1,157 @@
+"""The media of one call: its sockets, what was agreed, its port in the mixer."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import ipaddress
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hookswitch.codecs.base import CodecInfo
+from hookswitch.mixer.bank import PortReport, PortSpec
+from hookswitch.mixer.commands import SignalPort, UpdatePort
+from hookswitch.plugin import Leg, Switch
+
+from .rtp.params import RtpParams
+from .rtp_ports import PortPair
+from .sdp.audio import LocalAudio, NegotiatedAudio
+from .sdp.negotiation import AudioNegotiation
+from .settings import SipSettings
+
+BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
+
+_TOTALS = ("packets_received", "packets_lost", "packets_sent")
+
+
+class CallMedia:
+    """One audio stream. `close` undoes everything; it may be called at any time."""
+
+    def __init__(
+        self,
+        switch: Switch,
+        settings: SipSettings,
+        leg: Leg,
+        ports: PortPair,
+        codecs: Sequence[CodecInfo],
+        signalling_ip: str | None = None,
+    ) -> None:
+        self._switch, self._settings, self._leg = switch, settings, leg
+        self._ports = ports
+        self._signalling_ip = signalling_ip
+        local = LocalAudio(
+            codecs=tuple(codecs),
+            host=settings.announced_ip,
+            port=ports.port,
+            session_id=secrets.randbits(62),
+        )
+        self.negotiation = AudioNegotiation(local)
+        self._offered: AudioNegotiation | None = None
+        self._opened = False
+        self._numbers = {
+            "ssrc": secrets.randbits(32),
+            "sequence": secrets.randbits(16),
+            "timestamp": secrets.randbits(32),
+            "started_at": time.monotonic(),
+        }
+        self._before: dict[str, int] = dict.fromkeys(_TOTALS, 0)
+        self._last: Mapping[str, Any] = {}
+
+    @property
+    def agreed(self) -> NegotiatedAudio | None:
+        """What was agreed last."""
+        return self.negotiation.current
+
+    def offer(self) -> bytes:
+        """Our offer. Branches of a fork may each answer it (`take_answer`)."""
+        offer = self.negotiation.offer()
+        self._offered = copy.deepcopy(self.negotiation)
+        return offer
+
+    def take_answer(self, sdp: bytes) -> NegotiatedAudio:
+        """An answer to our offer; a later one, of another branch, replaces it. Raises SdpError."""
+        if self._offered is not None:
+            self.negotiation = copy.deepcopy(self._offered)
+        return self.negotiation.receive_answer(sdp)
+
+    def settle(self) -> None:
+        """No further branch of a fork will answer."""
+        self._offered = None
+
+    async def apply(self, agreed: NegotiatedAudio) -> None:
+        """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
+        params = await self._params(agreed)
+        if self._opened:
+            changed = {k: v for k, v in params.pack().items() if k not in self._numbers}
+            await self._switch.media.apply_to(self._leg.id, UpdatePort(self._leg.id, changed))
+            return
+        spec = PortSpec(
+            self._leg.id, agreed.codec.sample_rate, BANK, params.pack(), fds=self._ports.fds
+        )
+        await self._switch.media.open_port(spec, self._on_report)
+        self._opened = True
+        await self._leg.media_ready(self._leg.id)
+
+    def send_dtmf(self, digits: str) -> bool:
+        """Send digits as RFC 4733 events; False if the peer takes none."""
+        if not self._opened or self.agreed is None or self.agreed.telephone_event_pt is None:
+            return False
+        port = self._leg.id
+        signal = SignalPort(port, {"dtmf": digits})
+        self._switch.spawn(self._switch.media.apply_to(port, signal))
+        return True
+
+    def close(self) -> None:
+        """Release the sockets; the port in the mixer is closed by the leg's end."""
+        self._ports.close()
+
+    async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
+        settings = self._settings
+        held = not (agreed.direction.sends and agreed.direction.receives)
+        return RtpParams(
+            codec=agreed.codec.batch,
+            payload_type=agreed.payload_type,
+            clock_rate=agreed.codec.clock_rate,
+            telephone_event=agreed.telephone_event,
+            telephone_event_pt=agreed.telephone_event_pt,
+            remote=await _numeric(agreed.remote),
+            remote_rtcp=await _numeric(agreed.remote_rtcp),
+            rtcp_mux=agreed.rtcp_mux,
+            signalling_ip=self._signalling_ip,
+            ptime_ms=agreed.ptime_ms,
+            send=agreed.direction.sends,
+            receive=agreed.direction.receives,
+            jitter_ms=settings.sip_jitter_buffer_ms,
+            jitter_max_ms=settings.sip_jitter_buffer_max_ms,
+            rtp_timeout_s=settings.rtp_timeout,
+            timeout_enabled=not held,
+            cname=f"{self._leg.id}@{settings.announced_ip}",
+            **self._numbers,  # type: ignore[arg-type]  # integers and one float, as named
+        )
+
+    def _on_report(self, report: PortReport) -> None:
+        if report.kind == "stats":
+            report = PortReport(report.port, report.kind, self._summed(report.data))
+        self._leg.on_report(report)
+
+    def _summed(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Totals of the whole call: a restarted media worker counts from zero again."""
+        if data["packets_received"] < self._last.get("packets_received", 0):
+            for name in _TOTALS:
+                self._before[name] += self._last[name]
+        self._last = data
+        return {**data, **{name: data[name] + self._before[name] for name in _TOTALS}}
+
+
+async def _numeric(address: tuple[str, int] | None) -> tuple[str, int] | None:
+    """An address with its name looked up."""
+    if address is None:
+        return None
+    try:
+        ipaddress.ip_address(address[0])
+    except ValueError:
+        found = await asyncio.get_running_loop().getaddrinfo(*address)
+        return str(found[0][4][0]), address[1]
+    return address

@@ -1,0 +1,21 @@
+"""SIP legs: the plugin's hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hookswitch.plugin import Settings, Switch, Transport, hookimpl
+from hookswitch.settings import load
+
+from .settings import SipSettings
+from .transport import SipTransport
+
+
+@hookimpl
+def register_settings() -> type[Settings]:
+    return SipSettings
+
+
+@hookimpl
+def register_transports(switch: Switch) -> Sequence[Transport]:
+    return (SipTransport(switch, load(SipSettings)),)
