@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hookswitch.events import store as module
 from hookswitch.events.record import Record, WebhookTarget
 from hookswitch.events.schema import EventStoreError, connect
 from hookswitch.events.store import UNCLEAN_SKIP, Store
@@ -85,7 +86,16 @@ def test_expiry_takes_what_is_old_of_one_receiver(store: Store) -> None:
     assert store.expire(URL, before=4.0) == (2, 3)
     assert store.receivers() == [("http://other/", 1), (URL, 1)]
     assert rows(store)[:3] == [2, 4, 40]
-    assert store.expire(URL, before=1e9) == (1, 49)
+    assert store.expire(URL, before=1e9) == (1, 4)
+    assert store.expire(URL, before=1e9) == (0, 0)
+
+
+def test_expiry_is_sliced(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_EXPIRED_AT_ONCE", 10)
+    store.write([record(n) for n in range(1, 26)], [])
+    found = [store.expire(URL, before=24.0) for _ in range(4)]
+    assert found == [(10, 10), (10, 20), (3, 23), (0, 0)]
+    assert store.lanes(URL, 0, 10) == [(24, "l"), (25, "l")]
 
 
 def test_cursors_grow_across_restarts_even_when_all_is_pruned(path: Path) -> None:

@@ -88,7 +88,7 @@ class Archive:
         self._counters.store_unwritten = len(self._backlog.records)
 
     def expire(self, url: str, before: float) -> tuple[int, int]:
-        """Forget deliveries created before then: how many, and up to which cursor."""
+        """Forget some deliveries created before then: how many (0: no more), up to which cursor."""
         count, upto = self._read(lambda store: store.expire(url, before), (0, 0))
         return count + self._backlog.expire(url, before), upto
 

@@ -82,7 +82,13 @@ class EventBus:
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call ``observer`` with each record; the function returned ends that."""
         self._observers.append(observer)
-        return lambda: self._observers.remove(observer)
+
+        def stop() -> None:
+            if observer in self._observers:
+                self._observers.remove(observer)
+            self._complained.discard(observer)
+
+        return stop
 
     def stream(
         self, *, app_id: str | None = None, after: int | None = None, buffer_size: int = 256

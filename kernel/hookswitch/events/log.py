@@ -95,7 +95,7 @@ class EventLog:
         return await self._call(lambda archive: archive.receivers())
 
     async def expire(self, url: str, before: float) -> tuple[int, int]:
-        """Forget deliveries to ``url`` created before then: how many, up to which cursor."""
+        """Forget some deliveries to ``url`` created before then: how many, up to which cursor."""
         return await self._call(lambda archive: archive.expire(url, before))
 
     async def flush(self) -> None:

@@ -21,6 +21,8 @@ UNCLEAN_SKIP = 1_000_000
 _ROWS = (64, 8, 1)
 """Rows per INSERT. Each statement releases and takes the interpreter's lock; few are cheap."""
 
+_EXPIRED_AT_ONCE = 5000
+
 _EVENTS = "INSERT OR REPLACE INTO events VALUES "
 _DELIVERIES = "INSERT OR REPLACE INTO deliveries VALUES "
 _READ = "SELECT e.cursor, e.event_id, e.app_id, e.body, d.lane, d.created, d.url, d.secret "
@@ -67,21 +69,32 @@ class Store:
             self._prune()
 
     def expire(self, url: str, before: float) -> tuple[int, int]:
-        """Forget deliveries to ``url`` created before then: how many, and up to which cursor."""
-        row = self._db.execute(
-            "SELECT cursor FROM deliveries WHERE url = ? AND created >= ? ORDER BY cursor LIMIT 1",
-            (url, before),
-        ).fetchone()
-        upto = row[0] - 1 if row else self.high
-        count = self._transaction(lambda: self._expire(url, upto))
-        return count, upto
+        """Forget the oldest deliveries to ``url`` if they were created before then.
 
-    def _expire(self, url: str, upto: int) -> int:
+        Says how many and up to which cursor. Takes a slice at a time, so that other work of the
+        thread gets its turn: call it again until it says 0.
+        """
+        first = self._oldest_delivery(url)
+        if first is None or first[1] >= before:
+            return 0, 0
+        (upto,) = self._db.execute(
+            "SELECT max(cursor) FROM (SELECT cursor, created FROM deliveries WHERE url = ? "
+            "ORDER BY cursor LIMIT ?) WHERE created < ?",
+            (url, _EXPIRED_AT_ONCE, before),
+        ).fetchone()
+        return self._transaction(lambda: self._expire(url, first[0], upto)), upto
+
+    def _oldest_delivery(self, url: str) -> tuple[int, float] | None:
+        row: tuple[int, float] | None = self._db.execute(
+            "SELECT cursor, created FROM deliveries WHERE url = ? ORDER BY cursor LIMIT 1", (url,)
+        ).fetchone()
+        return row
+
+    def _expire(self, url: str, first: int, upto: int) -> int:
         count = self._db.execute(
             "DELETE FROM deliveries WHERE url = ? AND cursor <= ?", (url, upto)
         ).rowcount
-        if count:
-            self._delete_events(0, min(upto, self.pruned_to))
+        self._delete_events(first - 1, min(upto, self.pruned_to))
         return count
 
     # -- reading

@@ -167,10 +167,15 @@ class Webhooks:
 
     async def _expire(self, receiver: Receiver) -> None:
         """After a failure, give up what has been tried for too long."""
-        count, upto = await self._log.expire(receiver.url, self._clock() - self._max_age)
-        if count:
+        total, before = 0, self._clock() - self._max_age
+        while True:
+            count, upto = await self._log.expire(receiver.url, before)
+            if not count:
+                break
             receiver.forget(count, upto)
-            self._gave_up(receiver, count, f"not delivered in {self._max_age:g} s")
+            total += count
+        if total:
+            self._gave_up(receiver, total, f"not delivered in {self._max_age:g} s")
 
     def _gave_up(self, receiver: Receiver, count: int, why: str) -> None:
         self._counters.webhooks_gave_up += count
