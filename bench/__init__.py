@@ -1,0 +1,1 @@
+"""Measurements: capacity and latency beside a floor taken in the same run."""

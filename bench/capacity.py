@@ -1,0 +1,256 @@
+"""Cost, lateness and latency of N calls through the whole server, beside the floor.
+
+    python -m bench.capacity                      all sizes
+    python -m bench.capacity --legs 500 --seconds 20
+
+The load runs in a process of its own. Figures are processor microseconds per leg-second: what one
+call costs for one second of talking and hearing (50 packets in, 50 out).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .processes import Helper, children, cpu_seconds, helper, resident_bytes
+
+WARM_UP = 3.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One row of the table."""
+
+    what: str
+    legs: int
+    us_media: float
+    us_server: float
+    us_generator: float
+    late: float
+    timer_late: float
+    p50_ms: float
+    p99_ms: float
+    delivered: float
+    kib_per_leg: float
+
+
+def main() -> None:
+    """Run the measurements asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--legs", default="50,200,500,1000", help="comma-separated")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured time per row")
+    parser.add_argument("--rooms", default="2,50", help="room sizes; comma-separated")
+    parser.add_argument("--rate", type=int, default=16000, help="the rooms' sampling rate in Hz")
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    arguments = parser.parse_args()
+    sizes = [int(n) for n in arguments.legs.split(",")]
+    rows: list[Figures] = []
+    print(HEADER)
+    for legs in sizes:
+        rows.append(floor(legs, arguments.seconds))
+        print(line(rows[-1]), flush=True)
+        for room in (int(n) for n in arguments.rooms.split(",")):
+            if room > 2 and legs != 50 and room * 10 != legs:
+                continue  # one room of 50, and ten of them
+            rows.append(server(legs, room, arguments.rate, arguments.seconds))
+            print(line(rows[-1], rows), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+HEADER = (
+    f"{'':28}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'load':>7} "
+    f"{'late %':>7} {'timer %':>8} {'p50 ms':>7} {'p99 ms':>7} {'heard %':>8} {'KiB/leg':>8}\n"
+    f"{'':28}{'':5} {'us/leg-second':>15} {'(media)':>8}"
+)
+
+
+def line(row: Figures, rows: list[Figures] | None = None) -> str:
+    """One row as text."""
+    floors = [r for r in rows or () if r.what == "floor" and r.legs == row.legs]
+    ratio = f"{row.us_media / floors[-1].us_media:8.2f}" if floors else f"{'':8}"
+    return (
+        f"{row.what:28}{row.legs:5} {row.us_media:7.0f} {row.us_server:7.0f} {ratio} "
+        f"{row.us_generator:7.0f} {row.late * 100:7.2f} {row.timer_late * 100:8.2f} "
+        f"{row.p50_ms:7.1f} {row.p99_ms:7.1f} {row.delivered * 100:8.2f} {row.kib_per_leg:8.1f}"
+    )
+
+
+def floor(legs: int, seconds: float) -> Figures:
+    """The same packets through a bare socket loop."""
+    with helper("bench.floor", str(legs)) as echo:
+        ports = [str(port) for port in echo.hear()["ports"]]
+        arguments = [str(legs), "1", str(WARM_UP), str(seconds), *ports]
+        with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
+            load.hear()
+            used, report, ticks = _measure(load, timer, [echo.pid], seconds)
+    return _figures("floor", legs, seconds, used, report, ticks, (0.0, 0), 0.0)
+
+
+def server(legs: int, room: int, rate: int, seconds: float) -> Figures:
+    """The whole server, called over SIP."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = Server(Path(folder))
+        try:
+            before = running.memory()
+            arguments = [str(legs), str(room), str(WARM_UP), str(seconds)]
+            with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
+                asyncio.run(running.call(legs, room, rate, load.hear()["port"]))
+                load.hear()
+                memory = (running.memory() - before) / legs / 1024
+                pids = [*children(running.pid), running.pid]
+                ticks_before = running.ticks()
+                used, report, ticks = _measure(load, timer, pids, seconds)
+                late = tuple(a - b for a, b in zip(running.ticks(), ticks_before, strict=True))
+        finally:
+            running.stop()
+    what = f"rooms of {room} at {rate // 1000} kHz"
+    return _figures(what, legs, seconds, used, report, ticks, late, memory)
+
+
+def _measure(
+    load: Helper, timer: Helper, pids: list[int], seconds: float
+) -> tuple[list[float], dict[str, Any], dict[str, Any]]:
+    """Have the load run; answers what each process used, the load last, and the reports."""
+    load.tell(go=True)
+    time.sleep(WARM_UP)
+    pids = [*pids, load.pid]
+    before = [cpu_seconds(pid) for pid in pids]
+    time.sleep(seconds)
+    used = [cpu_seconds(pid) - start for pid, start in zip(pids, before, strict=True)]
+    report = load.hear()
+    timer.tell(stop=True)
+    return used, report, timer.hear()
+
+
+def _figures(
+    what: str,
+    legs: int,
+    seconds: float,
+    used: list[float],
+    report: dict[str, Any],
+    timer: dict[str, Any],
+    ticks: tuple[float, ...],
+    memory: float,
+) -> Figures:
+    latencies = sorted(report["latencies_ms"]) or [float("nan")]
+    per_leg = 1e6 / legs / seconds
+    return Figures(
+        what=what,
+        legs=legs,
+        us_media=(used[0] if len(used) == 2 else sum(used[:-2])) * per_leg,
+        us_server=sum(used[:-1]) * per_leg,
+        us_generator=used[-1] * per_leg,
+        late=ticks[0] / max(ticks[1], 1),
+        timer_late=timer["late"] / max(timer["ticks"], 1),
+        p50_ms=statistics.median(latencies),
+        p99_ms=latencies[int(len(latencies) * 0.99)],
+        delivered=report["received"] / max(report["sent"], 1),
+        kib_per_leg=memory,
+    )
+
+
+class Server:
+    """The server under load."""
+
+    def __init__(self, folder: Path) -> None:
+        self._http, self._sip = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
+        environment = {
+            **os.environ,
+            "DATA_DIR": str(folder),
+            "HTTP_ADDR": f"127.0.0.1:{self._http}",
+            "SIP_PORT": str(self._sip),
+            "LOG_LEVEL": "warning",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hookswitch", "serve"], env=environment
+        )
+        deadline = time.monotonic() + 20
+        while not self._is_up():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError("the server did not start")
+            time.sleep(0.1)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def memory(self) -> int:
+        """Bytes of the control process and its workers."""
+        return sum(resident_bytes(pid) for pid in [self.pid, *children(self.pid)])
+
+    def ticks(self) -> tuple[float, float]:
+        """Late ticks and all ticks so far."""
+        text = self._get("/metrics").decode()
+        totals = {"late_ticks": 0.0, "ticks": 0.0}
+        for metric in text.splitlines():
+            for name in totals:
+                if metric.startswith(f"hookswitch_media_{name}_total"):
+                    totals[name] += float(metric.split()[1])
+        return totals["late_ticks"], totals["ticks"]
+
+    async def call(self, legs: int, room: int, rate: int, port: int) -> None:
+        """Open the rooms and call every phone into its own."""
+        import httpx
+
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._http}/v1") as api:
+            for number in range(-(-legs // room)):
+                (
+                    await api.post("/rooms", json={"id": f"r{number}", "sample_rate": rate})
+                ).raise_for_status()
+            for number in range(legs):
+                answer = await api.post(
+                    "/legs",
+                    json={
+                        "type": "sip",
+                        "to": f"sip:{number}@127.0.0.1:{port}",
+                        "room_id": f"r{number // room}",
+                        "codecs": ["PCMU"],
+                    },
+                )
+                answer.raise_for_status()
+
+    def stop(self) -> None:
+        """End it at once."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _is_up(self) -> bool:
+        try:
+            self._get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._http}{path}", timeout=5) as answer:
+            body: bytes = answer.read()
+            return body
+
+
+def _free_port(kind: int) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()
