@@ -122,7 +122,9 @@ class Intake:
 
     def take(self, batch: Round, headers: Headers, now: float) -> None:
         """Take a round of any datagrams."""
-        self.malformed += int(np.count_nonzero(~(headers.valid | headers.rtcp)))
+        self.malformed += int(
+            np.count_nonzero(~(headers.valid | headers.rtcp) & (batch.lengths >= 0))
+        )
         index = np.flatnonzero(headers.valid)
         slots = batch.slots[index]
         verdict = self.sequences.accept(slots, headers.ssrc[index], headers.sequence[index])

@@ -22,6 +22,9 @@ ROUNDS = 16
 RTCP_PER_CALL = 50
 """RTCP sockets looked at per call."""
 
+NOTHING = -1
+"""Length of a row into which nothing was received."""
+
 _DATAGRAM = 2048
 # A row's length is no power of two: headers of all rows would compete for the same cache lines.
 _STRIDE = _DATAGRAM + 64
@@ -29,7 +32,7 @@ _STRIDE = _DATAGRAM + 64
 
 @dataclass(slots=True)
 class Round:
-    """At most one datagram per slot: slots (n,), uint8 (n, 2112) and lengths (n,)."""
+    """At most one datagram per slot: slots (n,), uint8 (n, 2112) and lengths (n,), or `NOTHING`."""
 
     slots: NDArray[np.intp]
     datagrams: NDArray[np.uint8]
@@ -109,21 +112,19 @@ class Receiver:
 
     def _receive_one_each(self, ready: list[tuple[int, int]]) -> Round:
         receive, slot_of = self._receive, self._slot
-        slots: list[int] = []
         lengths: list[int] = []
-        free = iter(self._views)
-        view = next(free)
-        for fd, _ in ready:
+        for (fd, _), view in zip(ready, self._views, strict=False):
             try:
                 lengths.append(receive[fd](view))
             except OSError:
                 # A peer that refused what we sent: the system says so at the next call.
                 self._errors[slot_of[fd]] += 1
-                continue
-            slots.append(slot_of[fd])
-            view = next(free, view)
-        count = len(slots)
-        return Round(np.array(slots, np.intp), self._staging[:count], np.array(lengths, np.int64))
+                lengths.append(NOTHING)
+        return Round(
+            np.array([slot_of[fd] for fd, _ in ready], np.intp),
+            self._staging[: len(lengths)],
+            np.array(lengths, np.int64),
+        )
 
     def _settle(self, endpoints: list[Endpoint]) -> None:
         """These were connected before this drain, and their queues have been empty since."""

@@ -85,6 +85,13 @@ class Sequences:
         current += self._expected_before[slots]
         return current
 
+    def expected_of(self, slot: int) -> int:
+        """`expected` of one slot."""
+        before = int(self._expected_before[slot])
+        if self.ssrc[slot] == _NONE:
+            return before
+        return before + int(self.highest[slot]) - int(self._first[slot]) + 1
+
     def lost(self, slots: Rows) -> Ints:
         """Packets that never came, int64, never negative."""
         lost: Ints = np.maximum(self.expected(slots) - self.received[slots], 0)

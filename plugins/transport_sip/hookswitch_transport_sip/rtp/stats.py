@@ -70,8 +70,7 @@ class Intervals:
 
     def take(self, slot: int, sequences: Sequences) -> Interval:
         """Losses of one slot since its last report, and in all."""
-        one = np.array([slot])
-        expected, received = int(sequences.expected(one)[0]), int(sequences.received[slot])
+        expected, received = sequences.expected_of(slot), int(sequences.received[slot])
         due = expected - int(self._expected[slot])
         missing = due - (received - int(self._received[slot]))
         self._expected[slot], self._received[slot] = expected, received

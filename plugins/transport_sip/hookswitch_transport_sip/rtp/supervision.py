@@ -134,9 +134,9 @@ class Supervision:
     def statistics(self, port: RtpPort) -> dict[str, Any]:
         """Everything counted since the port opened."""
         slot, intake, numbers = port.slot, self._intake, self._numbers
-        sequences, one = intake.sequences, np.array([port.slot])
-        lost, expected = int(sequences.lost(one)[0]), int(sequences.expected(one)[0])
-        received = int(sequences.received[slot])
+        sequences = intake.sequences
+        expected, received = sequences.expected_of(slot), int(sequences.received[slot])
+        lost = max(expected - received, 0)
         data: dict[str, Any] = {
             "packets_received": received,
             "packets_lost": lost,
