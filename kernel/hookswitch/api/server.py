@@ -20,6 +20,7 @@ from hookswitch.switch import Switch
 
 from .app import create_app
 from .keys import check_exposure, parse_keys
+from .uvicorn_websocket import WebSocketProtocol
 
 log = logging.getLogger("hookswitch")
 
@@ -54,9 +55,10 @@ def http_server(switch: Switch) -> HttpServer:
         log_config=None,
         log_level="warning",
         access_log=False,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         ws_max_size=MAX_FRAME,
         ws_ping_interval=None,
+        ws_per_message_deflate=False,  # audio does not shrink, it only costs time
         timeout_graceful_shutdown=5,
         server_header=False,
     )

@@ -152,9 +152,12 @@ class Rooms:
             leg.emit(LegLeftRoom(leg_id=leg.id, room_id=room_id))
 
     async def add_guest(self, room: Room, guest: Guest, port: str) -> None:
-        """Put a participant that is no leg into a room."""
-        await self._media.join(port, room.id, SetPort(port))
-        room.guests[guest.id] = guest
+        """Put a participant that is no leg into a room. Raises NotFound when that has just gone."""
+        async with room.lock:  # the room may be opening
+            if self.find(room.id) is not room:
+                raise NotFound(f"room {room.id} not found")
+            room.guests[guest.id] = guest  # now, that a deletion from here on reaches it
+            await self._media.join(port, room.id, SetPort(port))
 
     def remove_guest(self, room: Room, guest: Guest) -> None:
         """A guest is gone; its port is closed already."""

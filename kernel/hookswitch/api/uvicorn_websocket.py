@@ -1,0 +1,56 @@
+"""uvicorn's WebSocket connection, opened up where ASGI has no words: pings, pongs, aborting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+EXTENSION = "hookswitch.line"
+"""Key of a connection's `Line` among the extensions of its ASGI scope."""
+
+LINGER = 10.0
+"""Seconds a connection may take to close in good order."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Give it to uvicorn as ``ws``."""
+
+    def handle_connect(self, event: Request) -> None:
+        self.line = Line(self)
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            self.scope["extensions"][EXTENSION] = self.line  # type: ignore[assignment]  # an object, no dict
+
+    def handle_pong(self, event: Frame) -> None:
+        self.line.last_pong = time.monotonic()
+        super().handle_pong(event)
+
+
+class Line:
+    """What an application may do to its connection besides sending messages."""
+
+    def __init__(self, protocol: WebSocketProtocol) -> None:
+        self._protocol = protocol
+        self.last_pong = 0.0
+        """When the peer last answered a ping; as `time.monotonic`."""
+
+    def ping(self) -> None:
+        """Send a ping frame, unless the connection is closing."""
+        try:
+            self._protocol.conn.send_ping(b"hs")
+        except InvalidState:
+            return
+        self._protocol.transport.write(b"".join(self._protocol.conn.data_to_send()))
+
+    def linger(self) -> None:
+        """Give the closing handshake and what is unsent some time, then drop the connection."""
+        asyncio.get_running_loop().call_later(LINGER, self.abort)
+
+    def abort(self) -> None:
+        """Drop the connection, unsent messages included."""
+        self._protocol.transport.abort()

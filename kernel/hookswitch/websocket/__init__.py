@@ -1,0 +1,1 @@
+"""Audio over WebSockets: what legs, rooms and bots that speak over one have in common."""
