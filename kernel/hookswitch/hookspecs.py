@@ -44,6 +44,16 @@ def register_codecs() -> Sequence[CodecInfo]:
 
 
 @hookspec
+def register_banks() -> Sequence[str]:
+    """Banks, as ``module:Class``, that media workers load before their first tick.
+
+    A port may name any bank; one that is not listed here is imported when it is first named, and
+    that tick comes late.
+    """
+    return ()
+
+
+@hookspec
 def register_transports(switch: Switch) -> Sequence[Transport]:
     """Transports: kinds of legs, how they are dialled and how they arrive.
 

@@ -58,7 +58,8 @@ class Switch:
         self.plugins = plugins
         self.instance_id = instance_id
         self.speech_detection = settings.speech_detection_enabled
-        self.media = MediaPlane(settings.media_workers, settings.comfort_noise_enabled)
+        banks = tuple(plugins.collect("register_banks"))
+        self.media = MediaPlane(settings.media_workers, settings.comfort_noise_enabled, banks)
         self.events = self._event_bus()
         self.legs = Legs()
         self.rooms = Rooms(self.media, settings.default_sample_rate, self._emit_of_room)

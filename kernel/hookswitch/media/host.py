@@ -55,11 +55,17 @@ class Host(Protocol):
 class LocalHost:
     """An engine on the event loop of this process."""
 
-    def __init__(self, on_reports: OnReports, on_tick: OnTick, comfort_noise: bool) -> None:
+    def __init__(
+        self,
+        on_reports: OnReports,
+        on_tick: OnTick,
+        comfort_noise: bool,
+        banks: tuple[str, ...] = (),
+    ) -> None:
         self.topology = Topology()
         self.pulse: Pulse | None = None
         self._on_reports = on_reports
-        self._runner = EngineRunner(on_tick, comfort_noise)
+        self._runner = EngineRunner(on_tick, comfort_noise, banks)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -106,12 +112,17 @@ class WorkerHost:
     """An engine in a media worker that is started again when it dies."""
 
     def __init__(
-        self, name: str, on_reports: OnReports, on_tick: OnTick, comfort_noise: bool
+        self,
+        name: str,
+        on_reports: OnReports,
+        on_tick: OnTick,
+        comfort_noise: bool,
+        banks: tuple[str, ...] = (),
     ) -> None:
         self.topology = Topology()
         self.pulse: Pulse | None = None
         self._on_reports, self._on_tick = on_reports, on_tick
-        self._comfort_noise = comfort_noise
+        self._begin_with = Begin(comfort_noise, banks)
         self._next_id = 0
         self._waiting: dict[int, tuple[Sequence[Command], asyncio.Future[None]]] = {}
         self._replayed: dict[int, Sequence[Command]] = {}
@@ -158,7 +169,7 @@ class WorkerHost:
         os.close(self._tick_fd)
 
     def _begin(self) -> None:
-        self._worker.send(Begin(self._comfort_noise), [self._tick_fd])
+        self._worker.send(self._begin_with, [self._tick_fd])
         for batch in self.topology.snapshot():
             self._next_id += 1
             self._replayed[self._next_id] = batch

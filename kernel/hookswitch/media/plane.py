@@ -69,8 +69,11 @@ class RingPort:
 class MediaPlane:
     """Ports, rooms and edges of the whole server."""
 
-    def __init__(self, workers: int, comfort_noise: bool) -> None:
-        """``workers`` media workers, or with 0 one engine inside this process."""
+    def __init__(self, workers: int, comfort_noise: bool, banks: tuple[str, ...] = ()) -> None:
+        """``workers`` media workers, or with 0 one engine inside this process.
+
+        ``banks`` are loaded before the first tick.
+        """
         self._on_report: dict[str, OnReport] = {}
         self._on_heard: dict[str, Callable[[], None]] = {}
         self._arenas: dict[int, list[_OpenArena]] = {}
@@ -79,11 +82,11 @@ class MediaPlane:
         self._rooms: dict[str, Host] = {}
         self.hosts: list[Host] = (
             [
-                WorkerHost(f"media-{i}", self._report, self._tick, comfort_noise)
+                WorkerHost(f"media-{i}", self._report, self._tick, comfort_noise, banks)
                 for i in range(workers)
             ]
             if workers
-            else [LocalHost(self._report, self._tick, comfort_noise)]
+            else [LocalHost(self._report, self._tick, comfort_noise, banks)]
         )
 
     def start(self) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import permutations
 from typing import cast
 
-from hookswitch.mixer.bank import Bank
+from hookswitch.mixer.bank import PORT_RATES, Bank, BankError
 from hookswitch.mixer.commands import Command
 from hookswitch.mixer.engine import Engine
+from hookswitch.mixer.resample import converter
 from hookswitch.mixer.topology import CommandError
 
 from .clock import PERIOD, TickClock
 from .messages import Applied, Apply, Pulse, Reports
 from .ring_bank import RING_BANK, RingBank
+
+log = logging.getLogger(__name__)
 
 PULSE_TICKS = 50
 """Ticks between two pulses: one second."""
@@ -27,12 +32,26 @@ def load(reference: str) -> Callable[..., object]:
     return found
 
 
+def _try_to_load(bank: str) -> None:
+    try:
+        load(bank)
+    except (ImportError, AttributeError, ValueError):
+        log.exception("bank %s cannot be loaded; ports that name it will be refused", bank)
+
+
 class EngineRunner:
     """Applies batches and ticks; ``notify`` is called after a tick that ring consumers await."""
 
-    def __init__(self, notify: Callable[[], None], comfort_noise: bool) -> None:
+    def __init__(
+        self, notify: Callable[[], None], comfort_noise: bool, banks: Sequence[str] = ()
+    ) -> None:
+        """``banks`` are imported, and all filters designed, before the clock starts."""
         self._rings = RingBank()
         self._engine = Engine(self._make_bank, comfort_noise)
+        for bank in banks:
+            _try_to_load(bank)
+        for source, target in permutations(PORT_RATES, 2):
+            converter(source, target)
         self._notify = notify
         self._busy = self._busy_before = 0.0
         self.clock = TickClock(time.monotonic())
@@ -71,7 +90,10 @@ class EngineRunner:
     def _make_bank(self, reference: str) -> Bank:
         if reference == RING_BANK:
             return self._rings
-        return cast(Bank, load(reference)())
+        try:
+            return cast(Bank, load(reference)())
+        except (ImportError, AttributeError, ValueError, OSError) as error:
+            raise BankError(f"bank {reference}: {error}") from error
 
     def _pulse(self) -> Pulse:
         clock = self.clock

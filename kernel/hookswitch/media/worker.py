@@ -25,6 +25,7 @@ class Begin:
     """First message to a media worker; the descriptor with it is signalled after ticks."""
 
     comfort_noise: bool
+    banks: tuple[str, ...] = ()
 
 
 class MediaWorker:
@@ -33,7 +34,7 @@ class MediaWorker:
     def __init__(self, end: socket.socket, begin: Begin, tick_fd: int) -> None:
         self._end = end
         self._tick_fd = tick_fd
-        self._runner = EngineRunner(self._notify, begin.comfort_noise)
+        self._runner = EngineRunner(self._notify, begin.comfort_noise, begin.banks)
         self._unsent: list[object] = []
 
     def run(self) -> None:

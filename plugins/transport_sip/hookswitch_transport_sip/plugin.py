@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hookswitch.plugin import Settings, Switch, Transport, hookimpl
 from hookswitch.settings import load
 
+from .media import BANK
 from .settings import SipSettings
 from .transport import SipTransport
 
@@ -14,6 +15,11 @@ from .transport import SipTransport
 @hookimpl
 def register_settings() -> type[Settings]:
     return SipSettings
+
+
+@hookimpl
+def register_banks() -> Sequence[str]:
+    return (BANK,)
 
 
 @hookimpl
