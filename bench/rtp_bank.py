@@ -59,7 +59,7 @@ def generate(pipe: Connection) -> None:
 def run_ticks(tick: Callable[[float], None], seconds: float) -> tuple[float, float]:
     """Call ``tick`` every 20 ms: (CPU seconds used, longest tick in seconds)."""
     due = time.monotonic() + TICK_S
-    for _ in range(50):
+    for _ in range(250):
         time.sleep(max(0.0, due - time.monotonic()))
         tick(time.monotonic())
         due += TICK_S
@@ -140,7 +140,8 @@ def measure(kind: str, legs: int, seconds: float) -> float:
         finals = [dict(r.data) for r in bank.reports() if r.kind == "stats"][-legs:]
         received = sum(each["packets_received"] for each in finals)
         lost = sum(each["packets_lost"] for each in finals)
-        print(f"       received {received}, lost {lost}")
+        jitter = np.median([each["jitter_ms"] for each in finals])
+        print(f"       received {received}, lost {lost}, median jitter {jitter:.2f} ms")
     ours.send("stop")
     process.join()
     for sock in socks:

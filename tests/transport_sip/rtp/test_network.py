@@ -45,7 +45,7 @@ def test_packets_on_the_edge_of_the_tick_cost_one_frame(rig: Rig) -> None:
     audio = listen(rig, phone, ticks)
     assert silent_frames(audio) == 1
     assert_no_click(audio)
-    lane = rig.bank._lanes[8000]
+    lane = rig.bank._media.lanes[8000]
     assert (lane.playout.underruns[0], lane.playout.dropped[0]) == (1, 0)
 
 
@@ -86,7 +86,7 @@ def test_reordering_within_the_jitter_buffer_is_not_heard(rig: Rig) -> None:
     assert silent_frames(audio) == 0
     assert np.abs(audio[240:] - tone(500, 80, 120 * 160 - 240)).max() < 300
     assert_no_click(audio)
-    assert rig.bank._lanes[8000].ring.late[0] == 0
+    assert rig.bank._media.lanes[8000].ring.late[0] == 0
 
 
 def test_packets_that_come_too_late_are_counted(rig: Rig) -> None:
@@ -97,7 +97,7 @@ def test_packets_that_come_too_late_are_counted(rig: Rig) -> None:
     ticks[20] = []
     ticks[40].append(each[20])
     listen(rig, phone, ticks)
-    assert rig.bank._lanes[8000].ring.late[0] == 1
+    assert rig.bank._media.lanes[8000].ring.late[0] == 1
 
 
 @pytest.mark.parametrize("jump", [2**31 + 160, -(2**30), 5 * 8000, -3 * 8000])
@@ -142,6 +142,6 @@ def test_a_burst_beyond_the_maximum_is_cut(rig: Rig) -> None:
     ticks += [[data] for data in each[62:200]]
     audio = listen(rig, phone, ticks)
     assert_no_click(audio)
-    lane = rig.bank._lanes[8000]
+    lane = rig.bank._media.lanes[8000]
     assert lane.ring.head[0] - lane.ring.play[0] <= 12
     assert lane.playout.dropped[0] >= 9

@@ -101,9 +101,17 @@ def test_jitter_follows_the_reference() -> None:
         if transit is not None:
             expected += (abs(now - transit) - expected) / 16
         transit = now
-        jitter.update(SLOT, np.array([(stamp + i * 160) % 2**32]), at)
+        jitter.update(SLOT, np.array([(stamp + i * 160) % 2**32]), np.array([at]))
         assert jitter.seconds[2] == pytest.approx(expected, abs=1e-9)
     assert 0.002 < expected < 0.008
+
+
+def test_jitter_is_not_compared_over_a_pause() -> None:
+    jitter = Jitter(4)
+    jitter.open(2, 8000)
+    for at, stamp in [(1.0, 0), (1.02, 160), (9.5, 320), (9.52, 480)]:
+        jitter.update(SLOT, np.array([stamp]), np.array([at]))
+    assert jitter.seconds[2] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_intervals_report_the_share_lost_since_the_last_one() -> None:

@@ -2,15 +2,14 @@
 
 Per packet there is one system call and a few list look-ups; everything else is done for all ports
 together, in arrays indexed by the port's *slot*. The parts are: `receiver` (sockets in), `intake`
-(headers, sequence, decode), `lane` (playout), `sender` (encode, sockets out), `supervision` (RTCP,
-statistics, time-outs) and `endpoint` with its `lock` (whose packets count).
+(headers, sequence, decode), `lane` (playout), `sender` (encode, sockets out), `media` (codecs, and
+which ports go together), `supervision` (RTCP, statistics, time-outs) and `endpoint` with its `lock`
+(whose packets count).
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from hookswitch.codecs.base import CodecBatch
-from hookswitch.mixer.bank import BankError, Frames, PortReport, PortSpec
+from hookswitch.mixer.bank import TICKS_PER_SECOND, BankError, Frames, PortReport, PortSpec
 
+from .arrivals import Arrivals
 from .endpoint import Endpoint
-from .intake import NO_AUDIO, Decoder, Intake
-from .lane import Lane
+from .intake import NO_AUDIO, Intake
 from .lock import Heard
+from .media import Media
 from .packets import Headers, Words, parse, plain_word
 from .params import RtpParams
 from .port import RtpPort
 from .receiver import Receiver, Round
-from .sender import GroupKey, Member, Numbers, SendGroup
+from .sender import Member, Numbers
 from .supervision import Supervision
 from .telephone_events import DigitStarted, EventSender
 
@@ -54,16 +53,14 @@ class RtpBank:
         self._ports: dict[str, RtpPort] = {}
         self._by_slot: dict[int, RtpPort] = {}
         self._free = list(range(capacity - 1, -1, -1))
-        self._codecs: dict[str, CodecBatch] = {}
-        self._lanes: dict[int, Lane] = {}
-        self._decoder_index: dict[tuple[str, int], int] = {}
-        self._groups: dict[GroupKey, SendGroup] = {}
         self._reports: list[PortReport] = []
         self._watched = np.zeros(capacity, np.bool_)
         self._waiting = np.zeros(capacity, np.bool_)
         self._numbers = Numbers(capacity)
-        self._receiver = Receiver(capacity, self._numbers.errors, self._settled)
-        self._intake = Intake(capacity, self._take_special)
+        arrivals = Arrivals(capacity)
+        self._receiver = Receiver(capacity, self._numbers.errors, arrivals, self._settled)
+        self._intake = Intake(capacity, arrivals, self._take_special)
+        self._media = Media(capacity, self._intake, self._numbers)
         self._supervision = Supervision(capacity, self._intake, self._numbers, self._report)
         self._ticks = 0
 
@@ -79,7 +76,7 @@ class RtpBank:
                 raise BankError(f"port {spec.id} is open already")
             if not self._free:
                 raise BankError(f"all {self._capacity} RTP ports are in use")
-            decoder = self._decoder(params.codec, spec.rate)
+            decoder = self._media.prepare(params.codec, spec.rate)
             undo.pop_all()
             self._add(spec, row, params, decoder)
 
@@ -96,31 +93,30 @@ class RtpBank:
         self._ports[spec.id] = self._by_slot[slot] = port
         self._watched[slot] = self._waiting[slot] = True
         self._intake.open(slot, params.clock_rate, now)
-        self._number(port, now)
-        self._start_media(port, decoder)
-        self._lanes[port.rate].open(slot, row, params.jitter_ms, params.jitter_max_ms)
+        self._numbers.open(slot, *params.numbers_at(now))
+        self._media.lanes[port.rate].open(slot, row, params.jitter_ms, params.jitter_max_ms)
+        self._media.start(port, decoder)
+        self._mark_plain(port)
         self._receiver.add(endpoint)
         self._supervision.open(port, now)
 
     def update(self, port: str, params: Mapping[str, Any]) -> None:
         """Change parameters: direction, codec, addresses, packet time, jitter, time-out."""
         known = self._known(port)
-        new = known.params.merged(params)
-        decoder = self._decoder(new.codec, known.rate)
-        old, known_slot = known.params, known.slot
-        self._stop_media(known)
-        known.params = new
-        known.member.sends, known.member.digits_pt = new.send, new.telephone_event_pt
-        self._start_media(known, decoder)
+        old, new, slot = known.params, known.params.merged(params), known.slot
+        if new.clock_rate != old.clock_rate:
+            raise BankError("clock_rate cannot change; open another port")
+        self._media.change(known, new)
         if (old.jitter_ms, old.jitter_max_ms) != (new.jitter_ms, new.jitter_max_ms):
-            self._lanes[known.rate].configure(known_slot, new.jitter_ms, new.jitter_max_ms)
+            self._media.lanes[known.rate].configure(slot, new.jitter_ms, new.jitter_max_ms)
         if known.endpoint.lock.renegotiate(new.remote, new.signalling_ip):
             known.endpoint.unconnect()
             self._relink(known)
         if old.remote_rtcp != new.remote_rtcp:
             known.endpoint.rtcp_learned = None
         if new.timeout_enabled and not old.timeout_enabled:
-            self._intake.heard[known_slot] = self._clock()
+            self._intake.heard[slot] = self._clock()
+        self._mark_plain(known)
         self._supervision.configure(known)
 
     def signal(self, port: str, message: Mapping[str, Any]) -> None:
@@ -135,7 +131,7 @@ class RtpBank:
             known.member.digits.send(message["dtmf"], duration, gap)
         except ValueError as error:
             raise BankError(str(error)) from None
-        self._groups[known.key].dialling.add(known.slot)
+        self._media.groups[known.key].dialling.add(known.slot)
 
     def close(self, port: str) -> None:
         """Send RTCP BYE, report the final statistics, close the sockets."""
@@ -144,8 +140,8 @@ class RtpBank:
         self._supervision.close(known, self._clock())
         self._receiver.remove(known.endpoint)
         self._watched[slot] = self._waiting[slot] = False
-        self._lanes[known.rate].close(slot)
-        self._stop_media(known)
+        self._media.lanes[known.rate].close(slot)
+        self._media.stop(known)
         known.endpoint.close()
         del self._ports[port], self._by_slot[slot]
         self._free.append(slot)
@@ -165,18 +161,20 @@ class RtpBank:
 
     def pull(self, inputs: Frames, now: float) -> None:
         """Take what has arrived and write the next 20 ms of every port into its input row."""
-        for batch in self._receiver.drain():
+        for batch in self._receiver.drain(now):
             self._take(batch, now)
         self._ticks += 1
         if self._ticks % _SUPERVISION_TICKS == 0:
             self._receive_rtcp(now)
-        for rate, lane in self._lanes.items():
+        if self._ticks % TICKS_PER_SECOND == 0:
+            self._receiver.turn()
+        for rate, lane in self._media.lanes.items():
             if rate in inputs:
                 lane.pull(inputs[rate])
 
     def push(self, outputs: Frames, now: float) -> None:
         """Encode and send 20 ms of every port; then do what is due now and then."""
-        for key, group in self._groups.items():
+        for key, group in self._media.groups.items():
             if group.members:
                 group.push(outputs[key.rate])
         if self._ticks % _SUPERVISION_TICKS:
@@ -253,46 +251,6 @@ class RtpBank:
                 data = {"digit": event.digit, "duration_ms": event.duration_ms}
                 self._report(port, "digit_ended", data)
 
-    # Media
-
-    def _start_media(self, port: RtpPort, decoder: int) -> None:
-        """Let the port's packets be encoded and decoded as its parameters say."""
-        slot, params, member = port.slot, port.params, port.member
-        codec = self._codecs[params.codec]
-        codec.open(slot)
-        if port.key not in self._groups:
-            self._groups[port.key] = SendGroup(port.key, codec, self._numbers)
-        group = self._groups[port.key]
-        group.members[slot] = member
-        group.dirty = True
-        if not member.digits.idle:
-            group.dialling.add(slot)
-        self._numbers.ssrc[slot] = params.ssrc
-        self._numbers.payload_type[slot] = params.payload_type
-        self._numbers.fresh[slot] = True
-        self._intake.payload_type[slot] = params.receive_type
-        self._intake.decoder[slot] = decoder if params.receive else NO_AUDIO
-        self._mark_plain(port)
-
-    def _stop_media(self, port: RtpPort) -> None:
-        group = self._groups[port.key]
-        del group.members[port.slot]
-        group.dirty = True
-        group.dialling.discard(port.slot)
-        self._codecs[port.params.codec].close(port.slot)
-        self._intake.decoder[port.slot] = self._intake.plain[port.slot] = NO_AUDIO
-
-    def _decoder(self, codec: str, rate: int) -> int:
-        """Index of the decoder for a codec at a rate; made when first used."""
-        if (codec, rate) not in self._decoder_index:
-            if codec not in self._codecs:
-                self._codecs[codec] = _load_codec(codec)
-            if rate not in self._lanes:
-                self._lanes[rate] = Lane(self._capacity, rate)
-            self._decoder_index[codec, rate] = len(self._intake.decoders)
-            self._intake.decoders.append(Decoder(self._codecs[codec], self._lanes[rate]))
-        return self._decoder_index[codec, rate]
-
     # Helpers
 
     def _known(self, port: str) -> RtpPort:
@@ -319,26 +277,8 @@ class RtpBank:
         self._receiver.refresh(port.endpoint)
         self._watched[port.slot] = True
         self._mark_plain(port)
-        self._groups[port.key].dirty = True
+        self._media.groups[port.key].dirty = True
         self._supervision.configure(port)
-
-    def _number(self, port: RtpPort, now: float) -> None:
-        """Sequence number and timestamp as they would be, had the port run since it began."""
-        params, numbers, slot = port.params, self._numbers, port.slot
-        elapsed = max(now - params.started_at, 0.0)
-        packets = math.ceil(elapsed * 1000 / params.ptime_ms)
-        numbers.sequence[slot] = params.sequence + packets
-        numbers.timestamp[slot] = params.timestamp + int(elapsed * params.clock_rate)
-        numbers.packets[slot] = numbers.octets[slot] = numbers.errors[slot] = 0
-
-
-def _load_codec(reference: str) -> CodecBatch:
-    module, _, name = reference.partition(":")
-    try:
-        batch: CodecBatch = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise BankError(f"codec {reference}: {error}") from None
-    return batch
 
 
 def _close_quietly(fd: int) -> None:

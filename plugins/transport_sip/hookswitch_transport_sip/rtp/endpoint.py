@@ -95,6 +95,11 @@ class Endpoint:
         if self.connected:
             self.receive = self.rtp.recv_into
 
+    def stamp_arrivals(self, option: int) -> None:
+        """Let the system note when each packet arrives, where it can."""
+        with contextlib.suppress(OSError):
+            self.rtp.setsockopt(socket.SOL_SOCKET, option, 1)
+
     def unconnect(self) -> None:
         """Receive from anybody, send by address."""
         if self.connected:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hookswitch.codecs.base import CodecBatch, Payloads, Pcm
 
+from .arrivals import Arrivals, measured
 from .lane import Lane
 from .packets import HEADER, PLAIN_MASK, Headers, Words
 from .receiver import Round
@@ -73,16 +74,18 @@ class _Audio:
 class Intake:
     """The receiving state of all slots.
 
-    ``heard`` is when a slot last got a valid packet; ``payload_type`` and ``decoder`` (an index
-    into ``decoders``) are how its audio is known; ``plain`` is the `plain_word` of slots
-    that want no more attention than that, else -1; ``malformed`` and ``undecodable`` are counts.
+    ``heard`` is when a slot last got a valid packet, ``stamp`` its audio's last timestamp.
+    ``payload_type`` and ``decoder`` (an index into ``decoders``) are how its audio is known;
+    ``plain`` is the `plain_word` of slots that want no more attention than that, else -1.
+    ``malformed`` and ``undecodable`` are counts.
     """
 
-    def __init__(self, capacity: int, special: Special) -> None:
+    def __init__(self, capacity: int, arrivals: Arrivals, special: Special) -> None:
         self.sequences = Sequences(capacity)
         self.timeline = Timeline(capacity)
         self.jitter = Jitter(capacity)
         self.heard = np.zeros(capacity, np.float64)
+        self.stamp = np.zeros(capacity, np.int64)
         self.octets = np.zeros(capacity, np.int64)
         self.payload_type = np.full(capacity, NO_AUDIO, np.int64)
         self.decoder = np.full(capacity, NO_AUDIO, np.int64)
@@ -90,6 +93,7 @@ class Intake:
         self.decoders: list[Decoder] = []
         self.malformed = 0
         self.undecodable = 0
+        self._arrivals = arrivals
         self._special = special
 
     def open(self, slot: int, clock_rate: int, now: float) -> None:
@@ -118,7 +122,7 @@ class Intake:
             self.jitter.restart(slots[started])
         self.octets[slots] += size
         if len(slots):
-            self._take_audio(_Audio(slots, index, started, stamps, size), batch, None, now)
+            self._take_audio(_Audio(slots, index, started, stamps, size), batch, None)
 
     def take(self, batch: Round, headers: Headers, now: float) -> None:
         """Take a round of any datagrams."""
@@ -138,9 +142,7 @@ class Intake:
         index, slots, started = index[audio], slots[audio], started[audio]
         if len(slots):
             stamps, size = headers.timestamp[index], headers.size[index]
-            self._take_audio(
-                _Audio(slots, index, started, stamps, size), batch, headers.offset, now
-            )
+            self._take_audio(_Audio(slots, index, started, stamps, size), batch, headers.offset)
 
     def _take_special(
         self, slots: Rows, index: Rows, which: Flags, batch: Round, headers: Headers
@@ -150,9 +152,9 @@ class Intake:
             payload = batch.datagrams[i, start : start + int(headers.size[i])].tobytes()
             self._special(slot, headers, i, payload)
 
-    def _take_audio(self, audio: _Audio, batch: Round, offset: Ints | None, now: float) -> None:
+    def _take_audio(self, audio: _Audio, batch: Round, offset: Ints | None) -> None:
         """Decode by codec and size; ``offset`` of the payloads, None where all are plain."""
-        self.jitter.update(audio.slots, audio.stamps, now)
+        self._measure(audio)
         kind = self.decoder[audio.slots] << 16 | audio.size
         if offset is None and np.count_nonzero(kind != kind[0]) == 0:
             self._decode(int(kind[0]), audio, batch, None)
@@ -162,6 +164,13 @@ class Intake:
             for some, where in (((kind == each) & ~odd, None), ((kind == each) & odd, offset)):
                 if np.count_nonzero(some):
                     self._decode(each, audio.only(some), batch, where)
+
+    def _measure(self, audio: _Audio) -> None:
+        self.stamp[audio.slots] = audio.stamps
+        some = measured(self._arrivals, audio.slots)
+        if some is not None:
+            slots = audio.slots[some]
+            self.jitter.update(slots, audio.stamps[some], self._arrivals.at[slots])
 
     def _decode(self, kind: int, audio: _Audio, batch: Round, offset: Ints | None) -> None:
         """Decode packets of one codec and size, and put them into their ring."""

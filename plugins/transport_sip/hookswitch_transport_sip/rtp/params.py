@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -23,7 +24,7 @@ class RtpParams:
     timestamps at ``clock_rate``. ``payload_type`` is sent, and received unless
     ``receive_payload_type`` says otherwise. ``telephone_event`` maps the payload types on which
     we receive RFC 4733 events to their clock rate; ``telephone_event_pt`` is the one we send on,
-    or None.
+    or None. The codec may change while the port is open, its sample and clock rate may not.
 
     ``sequence``, ``timestamp`` and ``ssrc`` are chosen once per call at random, ``started_at`` is
     the monotonic time of that moment: a bank that opens the port later (a restarted worker)
@@ -75,6 +76,12 @@ class RtpParams:
     def receive_type(self) -> int:
         """Payload type of the audio we receive."""
         return self.payload_type if self.receive_payload_type is None else self.receive_payload_type
+
+    def numbers_at(self, now: float) -> tuple[int, int]:
+        """Sequence number and timestamp as they would be, had the port sent since it began."""
+        elapsed = max(now - self.started_at, 0.0)
+        packets = math.ceil(elapsed * 1000 / self.ptime_ms)
+        return self.sequence + packets, self.timestamp + int(elapsed * self.clock_rate)
 
     def pack(self) -> dict[str, Any]:
         """As plain values, for `PortSpec.params`."""

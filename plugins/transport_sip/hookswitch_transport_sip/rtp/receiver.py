@@ -7,6 +7,7 @@ gives the vectorised code batches in which every slot occurs once.
 
 from __future__ import annotations
 
+import functools
 import select
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrivals import Arrivals
 from .endpoint import Endpoint
 
 ROUNDS = 16
@@ -47,7 +49,11 @@ class Receiver:
     """
 
     def __init__(
-        self, capacity: int, errors: NDArray[np.int64], settled: Callable[[int], None]
+        self,
+        capacity: int,
+        errors: NDArray[np.int64],
+        arrivals: Arrivals,
+        settled: Callable[[int], None],
     ) -> None:
         self._errors = errors
         self._settled = settled
@@ -59,6 +65,8 @@ class Receiver:
         self._receive: dict[int, Callable[[memoryview], int]] = {}
         self._slot: dict[int, int] = {}
         self._unsettled: set[Endpoint] = set()
+        self._calm: dict[int, Endpoint] = {}
+        self._arrivals = arrivals
 
     def add(self, endpoint: Endpoint) -> None:
         """Watch an endpoint's sockets."""
@@ -78,17 +86,24 @@ class Receiver:
         self._epoll.unregister(fd)
         del self._receive[fd], self._slot[fd]
         self._unsettled.discard(endpoint)
+        self._disturb(endpoint)
         if endpoint.rtcp is not None:
             self._rtcp_epoll.unregister(endpoint.rtcp.fileno())
             del self._rtcp_slot[endpoint.rtcp.fileno()]
 
     def refresh(self, endpoint: Endpoint) -> None:
         """The endpoint was connected or disconnected."""
+        self._disturb(endpoint)
         self._receive[endpoint.rtp.fileno()] = endpoint.receive
         if endpoint.connected:
             self._unsettled.add(endpoint)
         else:
             self._unsettled.discard(endpoint)
+
+    def turn(self) -> None:
+        """Once per second: measure the arrivals of other ports."""
+        for endpoint in self._arrivals.turn(self._calm.values()):
+            self._choose_receive(endpoint)
 
     def close(self) -> None:
         """Close the epoll instances."""
@@ -100,8 +115,9 @@ class Receiver:
         ready = self._rtcp_epoll.poll(0, RTCP_PER_CALL) if self._rtcp_slot else []
         return [self._rtcp_slot[fd] for fd, _ in ready]
 
-    def drain(self) -> Iterator[Round]:
+    def drain(self, now: float) -> Iterator[Round]:
         """Read rounds until all sockets are empty or have had their share."""
+        self._arrivals.begin(now)
         settling = list(self._unsettled)
         for _ in range(ROUNDS):
             ready = self._epoll.poll(0, max(len(self._views), 1))
@@ -131,6 +147,17 @@ class Receiver:
         for endpoint in endpoints:
             if endpoint in self._unsettled:
                 endpoint.settle()
-                self.refresh(endpoint)
                 self._unsettled.discard(endpoint)
+                self._calm[endpoint.slot] = endpoint
+                self._arrivals.open(endpoint)
+                self._choose_receive(endpoint)
                 self._settled(endpoint.slot)
+
+    def _choose_receive(self, endpoint: Endpoint) -> None:
+        measured = functools.partial(self._arrivals.receive, endpoint)
+        timed = self._arrivals.timed[endpoint.slot]
+        self._receive[endpoint.rtp.fileno()] = measured if timed else endpoint.receive
+
+    def _disturb(self, endpoint: Endpoint) -> None:
+        if self._calm.pop(endpoint.slot, None) is not None:
+            self._arrivals.close(endpoint)

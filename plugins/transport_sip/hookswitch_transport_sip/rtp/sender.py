@@ -48,6 +48,11 @@ class Numbers:
         self.octets = np.zeros(capacity, np.int64)
         self.errors = np.zeros(capacity, np.int64)
 
+    def open(self, slot: int, sequence: int, timestamp: int) -> None:
+        """Begin at these numbers."""
+        self.sequence[slot], self.timestamp[slot] = sequence, timestamp
+        self.packets[slot] = self.octets[slot] = self.errors[slot] = 0
+
 
 @dataclass(slots=True)
 class Member:

@@ -16,12 +16,16 @@ Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
 
 
+LONGEST_STEP_S = 0.5
+"""Packets further apart than this are not compared."""
+
+
 class Jitter:
     """Interarrival jitter of many streams; ``seconds`` is float64 by slot."""
 
     def __init__(self, capacity: int) -> None:
         self.seconds = np.zeros(capacity, np.float64)
-        self.stamp = np.zeros(capacity, np.int64)
+        self._stamp = np.zeros(capacity, np.int64)
         self._arrival = np.full(capacity, np.nan, np.float64)
         self._clock = np.ones(capacity, np.float64)
 
@@ -35,16 +39,19 @@ class Jitter:
         """The slots' timestamps have jumped: the next packets have no predecessor."""
         self._arrival[slots] = np.nan
 
-    def update(self, slots: Rows, stamps: Ints, arrival: float | NDArray[np.float64]) -> None:
+    def update(self, slots: Rows, stamps: Ints, arrival: NDArray[np.float64]) -> None:
         """Take one packet for each of ``slots`` (distinct), ``arrival`` in seconds."""
-        ahead = (stamps - self.stamp[slots] + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        # A pause of the measurement (or of the speaker) is no jitter; what spans it is left out.
+        fresh = arrival - self._arrival[slots] > LONGEST_STEP_S
+        self._arrival[slots[fresh]] = np.nan
+        ahead = (stamps - self._stamp[slots] + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         apart = np.abs(arrival - self._arrival[slots] - ahead / self._clock[slots])
         apart -= self.seconds[slots]
         # Without a predecessor the difference is not a number, and nothing changes.
         np.copyto(apart, 0.0, where=np.isnan(apart))
         apart *= 1 / 16
         self.seconds[slots] += apart
-        self.stamp[slots] = stamps
+        self._stamp[slots] = stamps
         self._arrival[slots] = arrival
 
 

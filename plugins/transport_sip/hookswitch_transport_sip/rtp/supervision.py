@@ -115,7 +115,7 @@ class Supervision:
         return Heard(
             int(intake.sequences.ssrc[slot]),
             int(intake.sequences.highest[slot]) & 0xFFFF,
-            int(intake.jitter.stamp[slot]),
+            int(intake.stamp[slot]),
             float(intake.heard[slot]),
         )
 
