@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame
@@ -25,6 +26,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == 101:
             self.scope["extensions"][EXTENSION] = self.line  # type: ignore[assignment]  # an object, no dict
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            # An upgrade that was denied is complete too; uvicorn would log an error about it.
+            self.handshake_complete = True
 
     def handle_pong(self, event: Frame) -> None:
         self.line.last_pong = time.monotonic()

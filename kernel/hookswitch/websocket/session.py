@@ -10,9 +10,9 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -132,9 +132,9 @@ class Session:
             self._port.read()  # what was heard before there was anybody to hear it
         self._running = True
         parts = (
-            self._read(socket, receive),
-            self._write(socket),
-            self._keep_alive(socket),
+            lambda: self._read(socket, receive),
+            lambda: self._outbox.run(socket.send),
+            lambda: self._keep_alive(socket),
         )
         tasks = [asyncio.create_task(self._guarded(part)) for part in parts]
         try:
@@ -167,9 +167,6 @@ class Session:
         except SocketClosed as closed:
             self.ending.end(closed.reason)
 
-    async def _write(self, socket: Socket) -> None:
-        await self._outbox.run(socket.send)
-
     async def _keep_alive(self, socket: Socket) -> None:
         interval, timeout = self._patience.ping_interval, self._patience.ping_timeout
         await asyncio.sleep(interval)
@@ -182,9 +179,9 @@ class Session:
                 self.ending.end("timeout")
             await asyncio.sleep(max(interval - timeout, 0))
 
-    async def _guarded(self, part: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, part: Callable[[], Awaitable[None]]) -> None:
         try:
-            await part
+            await part()
         except SocketClosed:
             pass  # the reading part learns why
         except Exception:
