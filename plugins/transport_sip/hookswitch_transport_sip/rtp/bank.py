@@ -120,8 +120,14 @@ class RtpBank:
         self._supervision.configure(known)
 
     def signal(self, port: str, message: Mapping[str, Any]) -> None:
-        """``{"dtmf": "12#", "duration_ms": 100, "gap_ms": 60}``: send digits (RFC 4733)."""
+        """``{"dtmf": "12#", "duration_ms": 100, "gap_ms": 60}``: send digits (RFC 4733).
+
+        ``{"handover": True}``: another bank goes on with the port, so closing it says no BYE.
+        """
         known = self._known(port)
+        if message.get("handover"):
+            known.handed_over = True
+            return
         if "dtmf" not in message:
             raise BankError(f"unknown signal: {', '.join(sorted(message))}")
         if known.params.telephone_event_pt is None:
@@ -158,6 +164,11 @@ class RtpBank:
         return reports
 
     # Ticks
+
+    def catch_up(self) -> None:
+        """The clock gave up ticks: what piled up meanwhile is skipped."""
+        for lane in self._media.lanes.values():
+            lane.playout.catch_up()
 
     def pull(self, inputs: Frames, now: float) -> None:
         """Take what has arrived and write the next 20 ms of every port into its input row."""

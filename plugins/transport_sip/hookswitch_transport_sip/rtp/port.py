@@ -27,6 +27,8 @@ class RtpPort:
     round_trip: float | None = None
     started: bool = False
     timed_out: bool = False
+    handed_over: bool = False
+    """Another bank goes on with the call: no BYE is said when the port is closed."""
 
     @property
     def key(self) -> GroupKey:

@@ -1,8 +1,8 @@
 """Taking what has arrived at all sockets: the receiving half of the per-packet loop.
 
-Everything here runs once per packet, so there is nothing but the system call. Sockets are read in
-rounds of at most one packet each, which bounds what a flood at one port can cost the others, and
-gives the vectorised code batches in which every slot occurs once.
+What runs once per packet is little more than the system call. Each look at the sockets reads at
+most one packet of each, which bounds what a flood at one port can cost the others; the vectorised
+code gets rounds in which every slot occurs once.
 """
 
 from __future__ import annotations
@@ -116,29 +116,45 @@ class Receiver:
         return [self._rtcp_slot[fd] for fd, _ in ready]
 
     def drain(self, now: float) -> Iterator[Round]:
-        """Read rounds until all sockets are empty or have had their share."""
+        """Read until all sockets are empty or have had their share.
+
+        What arrives meanwhile is read too; it joins the same round as long as no slot repeats.
+        """
         self._arrivals.begin(now)
         settling = list(self._unsettled)
-        for _ in range(ROUNDS):
-            ready = self._epoll.poll(0, max(len(self._views), 1))
-            if not ready:
-                self._settle(settling)
-                return
-            yield self._receive_one_each(ready)
-
-    def _receive_one_each(self, ready: list[tuple[int, int]]) -> Round:
-        receive, slot_of = self._receive, self._slot
+        fds: list[int] = []
         lengths: list[int] = []
-        for (fd, _), view in zip(ready, self._views, strict=False):
+        for _ in range(ROUNDS):
+            ready = [fd for fd, _ in self._epoll.poll(0, max(len(self._views), 1))]
+            if not ready:
+                break
+            if fds and not set(fds).isdisjoint(ready):
+                yield self._round(fds, lengths)
+                fds, lengths = [], []
+            self._receive_one_each(ready, lengths)
+            fds += ready
+        if fds:
+            yield self._round(fds, lengths)
+        if not ready:
+            self._settle(settling)
+
+    def _receive_one_each(self, ready: list[int], lengths: list[int]) -> None:
+        """Read one datagram of each descriptor into the rows after those already filled."""
+        receive = self._receive
+        free = self._views[len(lengths) :] if lengths else self._views
+        for fd, view in zip(ready, free, strict=False):
             try:
                 lengths.append(receive[fd](view))
             except OSError:
                 # A peer that refused what we sent: the system says so at the next call.
-                self._errors[slot_of[fd]] += 1
+                self._errors[self._slot[fd]] += 1
                 lengths.append(NOTHING)
+
+    def _round(self, fds: list[int], lengths: list[int]) -> Round:
+        slot_of = self._slot
         return Round(
-            np.array([slot_of[fd] for fd, _ in ready], np.intp),
-            self._staging[: len(lengths)],
+            np.array([slot_of[fd] for fd in fds], np.intp),
+            self._staging[: len(fds)],
             np.array(lengths, np.int64),
         )
 

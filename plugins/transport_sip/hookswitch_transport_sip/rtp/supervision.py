@@ -82,7 +82,7 @@ class Supervision:
 
     def close(self, port: RtpPort, now: float) -> None:
         """Say goodbye and give the final statistics."""
-        if port.params.send or port.started:
+        if (port.params.send or port.started) and not port.handed_over:
             port.endpoint.send_rtcp(self._compound(port, now, bye=True), port.params)
         self._report(port, "stats", self.statistics(port))
         for schedule in (self._rtcp, self._stats):
