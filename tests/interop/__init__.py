@@ -1,0 +1,1 @@
+"""The whole server, talked to by clients nobody here wrote."""

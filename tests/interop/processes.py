@@ -1,0 +1,101 @@
+"""Processes the tests start, and what /proc tells about them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def need(program: str) -> None:
+    """Skip the test where a program is not installed; in CI that is a failure."""
+    if shutil.which(program) is None:
+        message = f"{program} is not installed (Debian: baresip, sip-tester)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port of loopback nobody uses now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def children(pid: int) -> list[int]:
+    """Processes a process started, in any of its threads."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return sorted(found)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def threads(pid: int) -> int:
+    """Threads of a process."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def descriptors(pid: int) -> list[str]:
+    """What the open descriptors of a process are."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except FileNotFoundError:
+            continue
+    return sorted(found)
+
+
+def udp_ports(pid: int) -> list[int]:
+    """UDP ports a process has bound."""
+    inodes = {d[8:-1] for d in descriptors(pid) if d.startswith("socket:[")}
+    return sorted(port for port, inode in _udp_table() if inode in inodes)
+
+
+async def until_bound(port: int, within: float = 10.0) -> None:
+    """Wait until somebody has bound a UDP port."""
+    await until(lambda: any(bound == port for bound, _ in _udp_table()), within)
+
+
+async def until(done: Callable[[], bool], within: float) -> None:
+    """Look again and again for what other processes do and no event tells."""
+    async with asyncio.timeout(within):
+        while not done():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
+
+
+def until_gone(pids: list[int], within: float = 5.0) -> None:
+    """Wait until none of these processes, not ours to wait for, is running."""
+    deadline = time.monotonic() + within
+    while left := [pid for pid in pids if is_running(pid)]:
+        assert time.monotonic() < deadline, f"still running: {left}"
+        time.sleep(0.01)
+
+
+def end(pid: int) -> None:
+    """Kill a process if it is still there."""
+    if is_running(pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _udp_table() -> list[tuple[int, str]]:
+    rows = Path("/proc/net/udp").read_text().splitlines()[1:]
+    columns = (row.split() for row in rows)
+    return [(int(c[1].rpartition(":")[2], 16), c[9]) for c in columns]
