@@ -20,17 +20,19 @@ class TickClock:
         self.ticks = self.late = self.skipped = 0
         self._worst = 0.0
 
-    def begin(self, now: float) -> None:
-        """A tick begins now."""
+    def begin(self, now: float) -> bool:
+        """A tick begins now; answers whether ticks were given up before it."""
         lateness = now - self.due
         self.ticks += 1
         self.late += lateness > LATE
         self._worst = max(self._worst, lateness)
         self.due += PERIOD
-        if lateness > HOPELESS:
-            missed = int(lateness / PERIOD)
-            self.skipped += missed
-            self.due += missed * PERIOD
+        if lateness <= HOPELESS:
+            return False
+        missed = int(lateness / PERIOD)
+        self.skipped += missed
+        self.due += missed * PERIOD
+        return True
 
     def take_worst(self) -> float:
         """The greatest lateness in seconds since the last call."""

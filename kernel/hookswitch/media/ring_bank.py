@@ -44,7 +44,7 @@ class _ArenaPorts:
         self.names: dict[int, str] = {}
         self._frame = frame_samples(shape.rate)
         self._rate = shape.rate
-        self._playout = Playout(shape.capacity, self._frame)
+        self.playout = Playout(shape.capacity, self._frame)
         self._fader = Fader(shape.capacity, shape.rate)
         self._engine_row = np.zeros(shape.capacity, np.intp)
         self._rows = np.zeros(0, np.intp)
@@ -62,7 +62,7 @@ class _ArenaPorts:
         self.names[row] = spec.id
         self._engine_row[row] = engine_row
         per_ms = self._rate // 1000
-        self._playout.open(
+        self.playout.open(
             row, params["jitter_ms"] * per_ms, params["jitter_max_ms"] * per_ms, live=params["live"]
         )
         self._fader.reset(row)
@@ -72,7 +72,7 @@ class _ArenaPorts:
 
     def close(self, row: int) -> None:
         del self.names[row]
-        self._playout.close(row)
+        self.playout.close(row)
         self._listens.discard(row)
         self._index()
 
@@ -82,7 +82,7 @@ class _ArenaPorts:
             return
         n = int(rows[-1]) + 1
         level = arena.said_in[:n] - arena.said_out[:n]
-        decision = self._playout.decide(level, level >= self._frame, self)
+        decision = self.playout.decide(level, level >= self._frame, self)
         audio = self._play(decision, n)
         matrix[self._engine_row[rows]] = audio[rows]
 
@@ -124,7 +124,7 @@ class _ArenaPorts:
 
     def stats(self, row: int) -> dict[str, int]:
         counters = ("underruns", "concealed", "dropped", "repeated")
-        return {name: int(getattr(self._playout, name)[row]) for name in counters}
+        return {name: int(getattr(self.playout, name)[row]) for name in counters}
 
     def _index(self) -> None:
         self._rows = np.array(sorted(self.names), np.intp)
@@ -182,6 +182,10 @@ class RingBank:
         ports.close(row)
         if not ports.names:
             del self._arenas[ports.arena.shape.id]
+
+    def catch_up(self) -> None:
+        for ports in self._arenas.values():
+            ports.playout.catch_up()
 
     def pull(self, inputs: Frames, now: float) -> None:
         for ports in self._arenas.values():

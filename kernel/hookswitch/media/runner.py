@@ -71,7 +71,8 @@ class EngineRunner:
     def tick(self) -> list[Reports | Pulse]:
         """One tick; answers what the control process should know."""
         now = time.monotonic()
-        self.clock.begin(now)
+        if self.clock.begin(now):
+            self._engine.catch_up()
         self._engine.tick(now)
         if self._rings.listeners:
             self._notify()

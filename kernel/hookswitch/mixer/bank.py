@@ -92,6 +92,9 @@ class Bank(Protocol):
     def pull(self, inputs: Frames, now: float) -> None:
         """Write this tick's 20 ms into the input rows of all ports, silence included."""
 
+    def catch_up(self) -> None:
+        """The clock stood still and gave up ticks: skip what piled up of live audio meanwhile."""
+
     def push(self, outputs: Frames, now: float) -> None:
         """Take this tick's 20 ms from the output rows of all ports.
 

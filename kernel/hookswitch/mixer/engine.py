@@ -104,6 +104,10 @@ class Engine:
             frames.finish(self._ticks)
         self._each_bank(lambda bank: bank.push(outputs, now))
 
+    def catch_up(self) -> None:
+        """Ticks were given up: have the banks skip what piled up meanwhile."""
+        self._each_bank(lambda bank: bank.catch_up())
+
     def reports(self) -> list[PortReport]:
         """Hand over, and forget, what banks and engine noticed."""
         for bank in self._banks.values():

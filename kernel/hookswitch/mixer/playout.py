@@ -11,7 +11,8 @@ shared-memory rings use the same rules:
   bought a cushion. If it never arrives, the hole it left is skipped as far as the debt goes, for
   the listener has already sat through it.
 - *Drop* a frame while it is quiet when the smallest level of a whole window shows that the
-  cushion is not needed; drop all surplus at once, cross-faded, beyond the maximum.
+  cushion is not needed; drop all surplus at once, cross-faded, beyond the maximum, or when a
+  second window went by without a quiet moment, or when it was our own clock that stood still.
 - *Repeat* a quiet frame when even the largest level of a window is below what is needed.
 
 What is needed is the target, or more for a while after audio came late: the floor learns.
@@ -92,6 +93,9 @@ class Playout:
         self._least = np.full(capacity, _FAR, np.int64)
         self._most = np.full(capacity, -1, np.int64)
         self._surplus = np.zeros(capacity, np.int64)
+        self._overdue = np.zeros(capacity, np.bool_)
+        """A whole window offered no quiet frame to drop the surplus in."""
+        self._stalled = False
         self._window = 0
 
     def open(self, row: int, target: int, maximum: int, *, live: bool = True) -> None:
@@ -116,12 +120,17 @@ class Playout:
         """Forget the levels of a port: its buffer was emptied."""
         self.running[row] = False
         self._debt[row] = self._waited[row] = self._calm[row] = self._surplus[row] = 0
+        self._overdue[row] = False
         self._least[row], self._most[row] = _FAR, -1
 
     def close(self, row: int) -> None:
         """A closed row never starts."""
         self.restart(row)
         self._start[row] = _FAR
+
+    def catch_up(self) -> None:
+        """Our clock stood still: skip what piled up meanwhile, at the next decision."""
+        self._stalled = True
 
     def decide(self, level: Ints, front: Flags, buffer: Buffer) -> Decision:
         """Decide one tick for the first n rows.
@@ -184,7 +193,11 @@ class Playout:
         n = len(level)
         surplus = self._surplus[:n]
         take = plan.take & self._live[:n]
-        excess = take & (level - plan.skip > self._maximum[:n])
+        ahead = level - plan.skip
+        excess = take & ((ahead > self._maximum[:n]) | (self._overdue[:n] & (surplus > 0)))
+        if self._stalled:
+            self._stalled = False
+            excess |= take & (ahead >= self._floor[:n] + 2 * self.frame)
         if np.count_nonzero(excess):
             self._cut(np.flatnonzero(excess), level, plan)
         if not np.count_nonzero(surplus):
@@ -199,11 +212,12 @@ class Playout:
     def _cut(self, rows: Rows, level: Ints, plan: Decision) -> None:
         """Back to the floor in one step; once is less of a disturbance than many times."""
         extra = level[rows] - plan.skip[rows] - self._floor[rows] - self.frame
-        frames = extra // self.frame
+        frames = np.maximum(extra // self.frame, 0)
         plan.skip[rows] += frames * self.frame
-        plan.blend[rows] = True
+        plan.blend[rows] = frames > 0
         self.dropped[rows] += frames
         self._surplus[rows] = 0
+        self._overdue[rows] = False
         self._least[rows], self._most[rows] = _FAR, -1
 
     def _drop(self, rows: Rows, plan: Decision) -> None:
@@ -239,6 +253,8 @@ class Playout:
         seen = self._most >= 0
         above = np.maximum(self._least - self._floor, 0)
         below = np.minimum(self._most - self._floor, 0)
+        undropped = self._surplus > 0
         self._surplus = np.where(seen, above + below, 0) // self.frame * self.frame
+        self._overdue = undropped & (self._surplus > 0)
         self._least.fill(_FAR)
         self._most.fill(-1)

@@ -63,6 +63,9 @@ class MemoryBank:
     def close(self, port: str) -> None:
         del self._open[port]
 
+    def catch_up(self) -> None:
+        """Nothing piles up here."""
+
     def pull(self, inputs: Frames, now: float) -> None:
         for name, (spec, row, number) in self._open.items():
             voice = self.voices.get(name, silence)
