@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from .processes import say
 
@@ -49,8 +50,8 @@ def _serve(sockets: list[socket.socket], ended: threading.Event) -> None:
                     bound.connect(source)
                     connected.add(fd)
                     continue
-                size = bound.recv_into(buffer)
-                bound.send(buffer[:size])
+                with suppress(ConnectionRefusedError):  # the load has ended
+                    bound.send(buffer[: bound.recv_into(buffer)])
 
 
 if __name__ == "__main__":

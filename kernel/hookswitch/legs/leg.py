@@ -151,7 +151,13 @@ class Leg:
         )
 
     async def media_ready(self, port: str) -> None:
-        """The leg's port is open: it takes its place in the mixer."""
+        """The leg's port is open: it takes its place in the mixer.
+
+        Raises Conflict, the port closed again, when the leg has ended meanwhile.
+        """
+        if self.state is LegState.HUNG_UP:
+            await self._context.media.close_port(port)
+            raise Conflict("the leg hung up")
         self.port = port
         await self._set_port(self.muted, self.deaf, self.role, self._wants_speech)
 

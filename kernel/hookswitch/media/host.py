@@ -83,7 +83,11 @@ class LocalHost:
 
     async def apply(self, batch: Sequence[Command]) -> None:
         self.topology.apply(batch)
-        own = [os.dup(fd) for fd in fds_of(batch)]
+        try:
+            own = [os.dup(fd) for fd in fds_of(batch)]
+        except OSError as error:
+            _take_back(self.topology, batch)
+            raise CommandError(f"a descriptor cannot be passed on: {error}") from error
         if (error := self._runner.apply_batch(with_fds(batch, own))) is not None:
             _take_back(self.topology, batch)
             raise CommandError(error)
@@ -158,8 +162,12 @@ class WorkerHost:
             return  # the coming worker is given the whole topology
         self._next_id += 1
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            self._worker.send(Apply(self._next_id, batch), fds_of(batch))
+        except OSError as error:
+            _take_back(self.topology, batch)
+            raise CommandError(f"a descriptor cannot be passed on: {error}") from error
         self._waiting[self._next_id] = (batch, done)
-        self._worker.send(Apply(self._next_id, batch), fds_of(batch))
         await done
 
     async def stop(self) -> None:
@@ -172,8 +180,11 @@ class WorkerHost:
         self._worker.send(self._begin_with, [self._tick_fd])
         for batch in self.topology.snapshot():
             self._next_id += 1
+            try:
+                self._worker.send(Apply(self._next_id, batch), fds_of(batch))
+            except OSError:  # its owner is about to close the port
+                continue
             self._replayed[self._next_id] = batch
-            self._worker.send(Apply(self._next_id, batch), fds_of(batch))
 
     def _release_waiting(self) -> None:
         """What was asked of a worker that died is part of what the next one is given."""

@@ -93,10 +93,13 @@ class Worker:
         self._watch()
 
     def send(self, message: Any, fds: Sequence[int] = ()) -> None:
-        """Queue a message; descriptors stay the caller's and must live until `on_message`."""
+        """Queue a message. Descriptors stay the caller's, who may close them at once.
+
+        Raises OSError when one of them is closed already.
+        """
         if self._end is None:
             return
-        self._unsent.append((message, list(fds)))
+        self._unsent.append((message, _duplicated(fds)))
         if len(self._unsent) == 1:
             self._flush()
 
@@ -121,11 +124,11 @@ class Worker:
         try:
             while self._unsent:
                 link.send(self._end, *self._unsent[0])
-                self._unsent.popleft()
+                _close_all(self._unsent.popleft()[1])
         except BlockingIOError:
             self._loop.add_writer(self._end.fileno(), self._flush)
         except link.LinkClosed:
-            self._unsent.clear()  # the reader sees the end of the link too, and restarts
+            self._forget_unsent()  # the reader sees the end of the link too, and restarts
         else:
             self._loop.remove_writer(self._end.fileno())
 
@@ -171,4 +174,25 @@ class Worker:
             self._loop.remove_writer(self._end.fileno())
             self._end.close()
             self._end = None
+        self._forget_unsent()
+
+    def _forget_unsent(self) -> None:
+        for _, fds in self._unsent:
+            _close_all(fds)
         self._unsent.clear()
+
+
+def _duplicated(fds: Sequence[int]) -> list[int]:
+    copies: list[int] = []
+    try:
+        for fd in fds:
+            copies.append(os.dup(fd))
+    except OSError:
+        _close_all(copies)
+        raise
+    return copies
+
+
+def _close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)

@@ -13,7 +13,7 @@ from typing import Any
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import SignalPort, UpdatePort
-from hookswitch.plugin import Leg, Switch
+from hookswitch.plugin import Conflict, Leg, Switch
 
 from .rtp.params import RtpParams
 from .rtp_ports import PortPair
@@ -49,7 +49,7 @@ class CallMedia:
         )
         self.negotiation = AudioNegotiation(local)
         self._offered: AudioNegotiation | None = None
-        self._opened = False
+        self._opened = self._closed = False
         self._numbers = {
             "ssrc": secrets.randbits(32),
             "sequence": secrets.randbits(16),
@@ -90,6 +90,8 @@ class CallMedia:
         spec = PortSpec(
             self._leg.id, agreed.codec.sample_rate, BANK, params.pack(), fds=self._ports.fds
         )
+        if self._closed:
+            raise Conflict("the leg hung up")
         await self._switch.media.open_port(spec, self._on_report)
         self._opened = True
         await self._leg.media_ready(self._leg.id)
@@ -105,6 +107,7 @@ class CallMedia:
 
     def close(self) -> None:
         """Release the sockets; the port in the mixer is closed by the leg's end."""
+        self._closed = True
         self._ports.close()
 
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
