@@ -40,7 +40,7 @@ class AsgiSocket:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
-        self._line: Line | None = websocket.scope["extensions"].get(EXTENSION)
+        self._line: Line | None = websocket.scope.get("extensions", {}).get(EXTENSION)
         self._received = 0.0
 
     @property
