@@ -88,9 +88,9 @@ class LocalHost:
         except OSError as error:
             _take_back(self.topology, batch)
             raise CommandError(f"a descriptor cannot be passed on: {error}") from error
-        if (error := self._runner.apply_batch(with_fds(batch, own))) is not None:
+        if (refusal := self._runner.apply_batch(with_fds(batch, own))) is not None:
             _take_back(self.topology, batch)
-            raise CommandError(error)
+            raise CommandError(refusal)
 
     async def stop(self) -> None:
         if self._timer:
