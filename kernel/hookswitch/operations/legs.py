@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -30,7 +30,11 @@ DTMF_DIGITS = frozenset("0123456789*#ABCDabcd,")
 class HangUp(ApiModel):
     """Why a leg is hung up; only an unanswered inbound SIP leg can tell its caller."""
 
-    reason: HangupReason | None = Field(None, description="Selects the SIP final response")
+    reason: str | None = Field(
+        None,
+        description="Selects the SIP final response; ignored once the leg is connected",
+        json_schema_extra={"enum": [*get_args(HangupReason), None]},
+    )
 
 
 class AnswerLeg(ApiModel):
@@ -92,9 +96,13 @@ async def get_leg(switch: Switch, ids: Ids, request: None) -> Answer:
 async def delete_leg(switch: Switch, ids: Ids, request: HangUp) -> Answer:
     leg = switch.legs.get(ids["id"])
     reason = "api_hangup"
-    if leg.is_unanswered and leg.is_inbound:
-        sip_reason = request.reason if leg.type == "sip_inbound" else None
-        reason = sip_reason or "caller_cancel"
+    if leg.is_unanswered:
+        # not the model's business: of a connected leg, the whole body is ignored
+        if request.reason not in (None, *get_args(HangupReason)):
+            raise BadRequest(f"reason: must be one of {', '.join(get_args(HangupReason))}")
+        if leg.is_inbound:
+            sip_reason = request.reason if leg.type == "sip_inbound" else None
+            reason = sip_reason or "caller_cancel"
     leg.hang_up(reason)
     return {"status": "hanging_up"}
 
