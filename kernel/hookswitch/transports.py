@@ -17,6 +17,10 @@ from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.operations.model import ApiModel
 
 
+LONGEST = 2**31 - 1
+"""Seconds; a timer cannot be set for any number JSON can write."""
+
+
 class CreateLeg(ApiModel):
     """The fields of ``POST /legs`` that every transport shares; subclass it to add its own.
 
@@ -24,9 +28,14 @@ class CreateLeg(ApiModel):
     """
 
     type: str = Field(description="Leg type")
-    ring_timeout: int = Field(0, ge=0, description="Seconds to wait for answer; 0 = no timeout")
+    ring_timeout: int = Field(
+        0, ge=0, le=LONGEST, description="Seconds to wait for answer; 0 = no timeout"
+    )
     max_duration: int = Field(
-        0, ge=0, description="Seconds after connect at which the call is hung up; 0 = no limit"
+        0,
+        ge=0,
+        le=LONGEST,
+        description="Seconds after connect at which the call is hung up; 0 = no limit",
     )
     headers: dict[str, str] = Field(
         default_factory=dict, description="Custom headers sent with the call set-up"
