@@ -93,6 +93,7 @@ class KernelSettings(Settings):
     speech_detection_enabled: bool = Field(
         False, description="Emit speaking.started and speaking.stopped unless a leg says otherwise"
     )
+    rtt_enabled: bool = Field(True, description="Take and send real-time text; false refuses it")
     webhook_url: str = Field("", description="Where events go that no leg or room claims")
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="Signs what goes to WEBHOOK_URL (X-Signature-256)"

@@ -122,7 +122,7 @@ class SipCall(Call):
         """The answer to an offer we made in a 2xx came with its ACK."""
         assert self.media is not None
         try:
-            await self.apply(self.media.take_answer(sdp))
+            await self.apply(self.media.negotiation.receive_answer(sdp))
         except MEDIA_ERRORS as error:
             self.leg.log.info("answer in ACK: %s", error)
 

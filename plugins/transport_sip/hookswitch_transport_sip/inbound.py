@@ -100,7 +100,7 @@ class InboundSipCall(SipCall):
             media = self.media = self._transport.open_media(self.leg, self.dialogue.source.host)
             offer = self.dialogue.invite_request.sdp
             if offer is None:
-                self._sdp = media.offer()
+                self._sdp = media.negotiation.offer()
             else:
                 self._sdp, agreed = media.negotiation.answer(offer, codec=codec)
                 await media.apply(agreed)
@@ -112,7 +112,7 @@ class InboundSipCall(SipCall):
             try:
                 if answer is None:
                     raise NotAcceptable("the ACK brought no answer to our offer")
-                await self.media.apply(self.media.take_answer(answer))
+                await self.media.apply(self.media.negotiation.receive_answer(answer))
             except MEDIA_ERRORS as error:
                 self.leg.log.info("no media: %s", error)
                 self.leg.hang_up("not_acceptable")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import ipaddress
 import secrets
 import time
@@ -48,7 +47,6 @@ class CallMedia:
             session_id=secrets.randbits(62),
         )
         self.negotiation = AudioNegotiation(local)
-        self._offered: AudioNegotiation | None = None
         self._opened = self._closed = False
         self._numbers = {
             "ssrc": secrets.randbits(32),
@@ -63,22 +61,6 @@ class CallMedia:
     def agreed(self) -> NegotiatedAudio | None:
         """What was agreed last."""
         return self.negotiation.current
-
-    def offer(self) -> bytes:
-        """Our offer. Branches of a fork may each answer it (`take_answer`)."""
-        offer = self.negotiation.offer()
-        self._offered = copy.deepcopy(self.negotiation)
-        return offer
-
-    def take_answer(self, sdp: bytes) -> NegotiatedAudio:
-        """An answer to our offer; a later one, of another branch, replaces it. Raises SdpError."""
-        if self._offered is not None:
-            self.negotiation = copy.deepcopy(self._offered)
-        return self.negotiation.receive_answer(sdp)
-
-    def settle(self) -> None:
-        """No further branch of a fork will answer."""
-        self._offered = None
 
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
@@ -116,6 +98,7 @@ class CallMedia:
         return RtpParams(
             codec=agreed.codec.batch,
             payload_type=agreed.payload_type,
+            receive_payload_type=agreed.receive_payload_type,
             clock_rate=agreed.codec.clock_rate,
             telephone_event=agreed.telephone_event,
             telephone_event_pt=agreed.telephone_event_pt,

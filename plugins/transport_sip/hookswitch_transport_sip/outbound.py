@@ -44,7 +44,7 @@ class OutboundSipCall(SipCall):
             return
         try:
             async with self._changing:
-                await self.media.apply(self.media.take_answer(sdp))
+                await self.media.apply(self.media.negotiation.receive_answer(sdp))
         except MEDIA_ERRORS as error:
             self.leg.log.info("no early media: %s", error)
             return
@@ -55,8 +55,7 @@ class OutboundSipCall(SipCall):
         try:
             async with self._changing:
                 if sdp is not None:
-                    await self.media.apply(self.media.take_answer(sdp))
-                self.media.settle()
+                    await self.media.apply(self.media.negotiation.receive_answer(sdp))
         except MEDIA_ERRORS as error:
             self.leg.log.info("the answer does not fit: %s", error)
             self.leg.hang_up("not_acceptable")

@@ -119,7 +119,7 @@ class SipTransport(Transport):
             dialogue = self.signalling.agent.invite(
                 target,
                 caller,
-                media.offer(),
+                media.negotiation.offer(),
                 self.signalling.now(),
                 headers=request.sip_headers(),
                 username=(auth.username or caller.uri.username) if auth else None,
