@@ -42,11 +42,7 @@ class AddLeg(ApiModel):
     mute: bool | None = Field(None, description="Not heard by the others")
     deaf: bool | None = Field(None, description="Does not hear the others")
     accept_dtmf: bool | None = Field(None, description="Receives the others' digits")
-    role: str | None = Field(None, description='Role in the room\'s routing; "" for none')
-
-    @classmethod
-    def keep_empty(cls) -> frozenset[str]:
-        return frozenset({"role"})
+    role: str | None = Field(None, description="Role in the room's routing")
 
 
 class Routing(ApiModel):
