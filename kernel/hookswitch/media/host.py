@@ -88,7 +88,9 @@ class LocalHost:
         except OSError as error:
             _take_back(self.topology, batch)
             raise CommandError(f"a descriptor cannot be passed on: {error}") from error
-        if (refusal := self._runner.apply_batch(with_fds(batch, own))) is not None:
+        refusal = self._runner.apply_batch(with_fds(batch, own))
+        self._tell(self._runner.reports())
+        if refusal is not None:
             _take_back(self.topology, batch)
             raise CommandError(refusal)
 
@@ -98,13 +100,16 @@ class LocalHost:
         self._runner.shutdown()
 
     def _tick(self) -> None:
-        for message in self._runner.tick():
+        self._tell(self._runner.tick())
+        self._schedule()
+
+    def _tell(self, messages: Sequence[Reports | Pulse]) -> None:
+        for message in messages:
             if isinstance(message, Reports):
                 _drop_closed(self.topology, message.reports)
                 self._on_reports(message.reports)
             else:
                 self.pulse = message
-        self._schedule()
 
     def _schedule(self) -> None:
         loop = asyncio.get_running_loop()

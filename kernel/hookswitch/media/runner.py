@@ -12,6 +12,7 @@ from typing import cast
 from hookswitch.mixer.bank import PORT_RATES, Bank, BankError
 from hookswitch.mixer.commands import Command
 from hookswitch.mixer.engine import Engine
+from hookswitch.mixer.processors import Processor
 from hookswitch.mixer.resample import converter
 from hookswitch.mixer.topology import CommandError
 
@@ -32,6 +33,10 @@ def load(reference: str) -> Callable[..., object]:
     return found
 
 
+def _make_processor(reference: str, rate: int) -> Processor:
+    return cast(Processor, load(reference)(rate))
+
+
 def _try_to_load(bank: str) -> None:
     try:
         load(bank)
@@ -47,7 +52,7 @@ class EngineRunner:
     ) -> None:
         """``banks`` are imported, and all filters designed, before the clock starts."""
         self._rings = RingBank()
-        self._engine = Engine(self._make_bank, comfort_noise)
+        self._engine = Engine(self._make_bank, comfort_noise, _make_processor)
         for bank in banks:
             _try_to_load(bank)
         for source, target in permutations(PORT_RATES, 2):
@@ -56,9 +61,10 @@ class EngineRunner:
         self._busy = self._busy_before = 0.0
         self.clock = TickClock(time.monotonic())
 
-    def apply(self, request: Apply) -> Applied:
-        """Apply a batch between two ticks."""
-        return Applied(request.id, self.apply_batch(request.batch))
+    def apply(self, request: Apply) -> list[Reports | Applied]:
+        """Apply a batch between two ticks; what its ports had left to report goes first."""
+        applied = Applied(request.id, self.apply_batch(request.batch))
+        return [*self.reports(), applied]
 
     def apply_batch(self, batch: Sequence[Command]) -> str | None:
         """Apply a batch; answers what is wrong with it, if anything is."""
@@ -68,6 +74,11 @@ class EngineRunner:
             return str(error)
         return None
 
+    def reports(self) -> list[Reports]:
+        """What was noticed since the last call."""
+        reports = self._engine.reports()
+        return [Reports(reports)] if reports else []
+
     def tick(self) -> list[Reports | Pulse]:
         """One tick; answers what the control process should know."""
         now = time.monotonic()
@@ -76,9 +87,7 @@ class EngineRunner:
         self._engine.tick(now)
         if self._rings.listeners:
             self._notify()
-        messages: list[Reports | Pulse] = []
-        if reports := self._engine.reports():
-            messages.append(Reports(reports))
+        messages: list[Reports | Pulse] = list(self.reports())
         self._busy += time.monotonic() - now
         if self.clock.ticks % PULSE_TICKS == 0:
             messages.append(self._pulse())

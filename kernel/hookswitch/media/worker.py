@@ -59,7 +59,7 @@ class MediaWorker:
         message, fds = link.receive(self._end)
         if isinstance(message, Apply):
             request = Apply(message.id, with_fds(message.batch, fds))
-            self._send([self._runner.apply(request)])
+            self._send(self._runner.apply(request))
 
     def _send(self, messages: Sequence[object]) -> None:
         self._unsent.extend(messages)
