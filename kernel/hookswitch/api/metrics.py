@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
@@ -50,6 +51,7 @@ class Metrics:
         switch = self._switch
         yield GaugeMetricFamily("hookswitch_active_legs", "Legs now", len(switch.legs))
         yield GaugeMetricFamily("hookswitch_active_rooms", "Rooms now", len(switch.rooms))
+        yield GaugeMetricFamily("hookswitch_tasks", "Tasks of the server", len(asyncio.all_tasks()))
         legs = GaugeMetricFamily("hookswitch_legs", "Legs now", labels=["leg_type", "state"])
         for key, count in Counter((leg.type, leg.state.value) for leg in switch.legs).items():
             legs.add_metric(key, count)
