@@ -33,3 +33,14 @@ def longest_gap_ms(audio: np.ndarray, rate: int, dbfs: float = -45.0) -> float:
         run = run + 1 if is_quiet else 0
         longest = max(longest, run)
     return float(longest)
+
+
+def residue(audio: np.ndarray, frequencies: tuple[float, ...], rate: int) -> np.ndarray:
+    """What is left in each tenth of a second when these tones are taken out: RMS in dBFS."""
+    size = rate // 10
+    t = 2 * np.pi * np.arange(size) / rate
+    tones = np.column_stack([wave(f * t) for f in frequencies for wave in (np.sin, np.cos)])
+    parts = np.asarray(audio[: len(audio) // size * size], np.float64).reshape(-1, size).T
+    rest = parts - tones @ np.linalg.lstsq(tones, parts, rcond=None)[0]
+    power = np.sqrt(np.mean(rest**2, axis=0)) / FULL_SCALE
+    return np.asarray(20 * np.log10(np.maximum(power, 1e-9)))

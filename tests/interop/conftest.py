@@ -39,9 +39,21 @@ async def api(server: Server, events: Events) -> AsyncIterator[Api]:
     """The API; after the test every leg must have ended, and no error been logged."""
     async with api_of(server.url) as client:
         yield client
-        for leg in await client.get("/legs"):
-            await events.ended(leg["id"])
-        assert await client.get("/legs") == []
+        left = await left_over(client, events)
         for room in await client.get("/rooms"):
             await client.delete(f"/rooms/{room['id']}", 200)
+    assert left == []
     assert server.errors == []
+
+
+async def left_over(api: Api, events: Events) -> list[str]:
+    """Legs that do not end by themselves; they are hung up, so that other tests go on."""
+    left = []
+    for leg in await api.get("/legs"):
+        try:
+            await events.ended(leg["id"], within=2.0)
+        except AssertionError:
+            left.append(leg["id"])
+            await api.delete(f"/legs/{leg['id']}", 202)
+            await events.ended(leg["id"])
+    return left

@@ -1,0 +1,184 @@
+"""baresip phones: they play a tone from a file and record what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import wave
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.sound import tone
+
+from . import processes
+from .client import Api, Events
+
+RATE = 8000
+_WAV_HEADER = 44
+
+_CONFIG = """\
+poll_method         epoll
+sip_listen          127.0.0.1:{sip_port}
+net_interface       127.0.0.1
+call_max_calls      4
+audio_source        aufile,{folder}/tone.wav
+ausrc_srate         8000
+auplay_srate        8000
+ausrc_channels      1
+auplay_channels     1
+rtp_ports           30000-32700
+rtcp_mux            no
+jitter_buffer_delay 1-10
+module_path         /usr/lib/baresip/modules
+module              g711.so
+module              sndfile.so
+module              aufile.so
+module_tmp          uuid.so
+module_tmp          account.so
+module_app          menu.so
+module_app          ctrl_tcp.so
+ctrl_tcp_listen     127.0.0.1:{control_port}
+snd_path            {folder}
+menu_bell           no
+ringback_disabled   yes
+"""
+
+
+class Baresip:
+    """One phone, steered over its control port."""
+
+    def __init__(self, folder: Path, sip_port: int, writer: asyncio.StreamWriter) -> None:
+        self.uri = f"sip:{folder.name}@127.0.0.1:{sip_port}"
+        self.events: list[dict[str, Any]] = []
+        self._folder = folder
+        self._writer = writer
+        self._more = asyncio.Condition()
+
+    async def dial(self, uri: str) -> None:
+        await self._command("dial", uri)
+
+    async def accept(self) -> None:
+        await self._command("accept")
+
+    async def hang_up(self) -> None:
+        await self._command("hangup")
+
+    async def press(self, digits: str) -> None:
+        """Send digits as RFC 4733 events."""
+        await self._command("sndcode", digits)
+
+    async def wait(self, event_type: str, count: int = 1, within: float = 10.0) -> list[str]:
+        """Wait for events of a type; answers their parameters."""
+
+        def parameters() -> list[str]:
+            return [str(e.get("param", "")) for e in self.events if e["type"] == event_type]
+
+        async with asyncio.timeout(within), self._more:
+            await self._more.wait_for(lambda: len(parameters()) >= count)
+        return parameters()
+
+    def heard(self) -> np.ndarray:
+        """What it has heard in its latest call so far, int16 at `RATE`."""
+        files = sorted(self._folder.glob("dump-*-dec.wav"))
+        if not files:
+            return np.zeros(0, np.int16)
+        # the header tells the length only when the call is over
+        raw = files[-1].read_bytes()[_WAV_HEADER:]
+        return np.frombuffer(raw[: len(raw) // 2 * 2], "<i2")
+
+    async def listen(self, seconds: float) -> np.ndarray:
+        """What it hears from now on, for so long."""
+        start, length = len(self.heard()), int(seconds * RATE)
+        await processes.until(lambda: len(self.heard()) >= start + length, seconds + 5)
+        return self.heard()[start : start + length]
+
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        while True:  # netstrings: length, colon, text, comma
+            size = int((await reader.readuntil(b":"))[:-1])
+            message = json.loads((await reader.readexactly(size + 1))[:-1])
+            if "event" in message:
+                async with self._more:
+                    self.events.append(message)
+                    self._more.notify_all()
+
+    async def _command(self, command: str, params: str = "") -> None:
+        text = json.dumps(
+            {"command": command, "params": params} if params else {"command": command}
+        )
+        self._writer.write(f"{len(text)}:{text},".encode())
+        await self._writer.drain()
+
+
+@asynccontextmanager
+async def baresip(folder: Path, frequency: float, dbfs: float = -12.0) -> AsyncIterator[Baresip]:
+    """A phone that plays this tone; the folder's name is its user name."""
+    processes.need("baresip")
+    sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
+    _furnish(folder, sip_port, control_port, tone(frequency, 60.0, RATE, dbfs))
+    with (folder / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            "baresip", "-f", str(folder), stdin=DEVNULL, stdout=log, stderr=STDOUT
+        )
+    try:
+        reader, writer = await _connect(process, control_port, folder)
+        phone = Baresip(folder, sip_port, writer)
+        reading = asyncio.create_task(phone.read(reader))
+        try:
+            yield phone
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            writer.close()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _furnish(folder: Path, sip_port: int, control_port: int, sound: np.ndarray) -> None:
+    """The folder a phone is configured by."""
+    folder.mkdir()
+    config = _CONFIG.format(sip_port=sip_port, control_port=control_port, folder=folder)
+    (folder / "config").write_text(config)
+    (folder / "accounts").write_text(
+        f"<sip:{folder.name}@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode=manual\n"
+    )
+    (folder / "contacts").touch()
+    with wave.open(str(folder / "tone.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(sound.tobytes())
+
+
+async def call_in(phone: Baresip, sip_port: int, api: Api, events: Events, room: str) -> str:
+    """Have a phone call the server, answer, and put it into a room."""
+    user = phone.uri.partition("@")[0]
+    await phone.dial(f"sip:room@127.0.0.1:{sip_port}")
+    ringing = await events.wait("leg.ringing", lambda e: e["from"].startswith(user))
+    leg = str(ringing["leg_id"])
+    await api.post(f"/legs/{leg}/answer", 202)
+    await events.wait("leg.connected", leg_id=leg)
+    answer = await api.post(f"/rooms/{room}/legs", 200, leg_id=leg)
+    assert answer["status"] == "added"
+    await events.wait("leg.joined_room", leg_id=leg, room_id=room)
+    return leg
+
+
+async def _connect(
+    process: Process, port: int, folder: Path
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Its control connection, once it listens."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                assert process.returncode is None, (folder / "log").read_text()
+                await asyncio.sleep(0.02)

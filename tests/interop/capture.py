@@ -1,0 +1,57 @@
+"""Captures (pcap) of RTP streams with telephone events, for SIPp to play."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+EVENTS = "0123456789*#ABCD"
+TELEPHONE_EVENT = 101
+_STEP = 160
+"""Samples at 8 kHz in 20 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """An RTP packet and when it is sent."""
+
+    at: float
+    data: bytes
+
+
+def digits(text: str, steps: int = 5) -> list[Packet]:
+    """The digits as RFC 4733 events of ``steps`` packets, then the end three times."""
+    packets: list[Packet] = []
+    clock = 0
+    for digit in text:
+        reports = [(step, False) for step in range(1, steps + 1)] + [(steps, True)] * 3
+        for number, (duration, is_end) in enumerate(reports):
+            header = struct.pack(
+                "!BBHII",
+                0x80,
+                TELEPHONE_EVENT | (0x80 if number == 0 else 0),
+                len(packets) + 1,
+                10_000 + clock * _STEP,
+                0x5EED,
+            )
+            flags = 10 | (0x80 if is_end else 0)
+            event = struct.pack("!BBH", EVENTS.index(digit), flags, duration * _STEP)
+            packets.append(Packet((clock + number) * 0.02, header + event))
+        clock += len(reports) + 3
+    return packets
+
+
+def write(path: Path, packets: Iterable[Packet]) -> None:
+    """Write packets as UDP over IPv4 over Ethernet."""
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for packet in packets:
+            udp = struct.pack("!HHHH", 40000, 40000, 8 + len(packet.data), 0) + packet.data
+            ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
+                             bytes([127, 0, 0, 1]), bytes([127, 0, 0, 1]))  # fmt: skip
+            frame = bytes(12) + b"\x08\x00" + ip + udp
+            seconds, fraction = divmod(packet.at, 1)
+            head = struct.pack("<IIII", int(seconds), int(fraction * 1e6), len(frame), len(frame))
+            file.write(head + frame)
