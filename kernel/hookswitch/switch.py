@@ -176,10 +176,7 @@ class Switch:
 
     def emit(self, leg: Leg, event: Event) -> None:
         """Publish an event of a leg, to the most specific webhook."""
-        room = self.rooms.find(leg.room_id)
-        target = choose_target(
-            leg.options.webhook, room.webhook if room else None, self._default_target
-        )
+        target = choose_target(leg.options.webhook, leg.room_webhook, self._default_target)
         self.events.emit(event, app_id=leg.app_id, webhook=target)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -197,6 +194,11 @@ class Switch:
             await self.rooms.add(room_id, leg, Entrance())
         except (HookswitchError, CommandError) as error:
             leg.command_failed("add_leg_to_room", str(error))
+
+    def processor(self, leg: Leg) -> str | None:
+        """Ask the plugins what changes the leg's sound."""
+        reference = self.plugins.first("processor_from_leg", leg=leg)
+        return None if reference is None else str(reference)
 
     async def leave(self, leg: Leg) -> None:
         """Take an ended leg out of its room and close its port."""

@@ -80,6 +80,8 @@ class Leg:
         self.options = options
         self.room_id: str | None = None
         self.pending_room: str | None = options.room_id
+        self.room_webhook: WebhookTarget | None = None
+        """Of the room it is in, or was in when it ended: where that room hears of the end."""
         self.port: str | None = None
         """The mixer's port of this leg, once media is ready; its name is the leg's id."""
         self.app_id = options.app_id
@@ -159,7 +161,17 @@ class Leg:
             await self._context.media.close_port(port)
             raise Conflict("the leg hung up")
         self.port = port
-        await self._set_port(self.muted, self.deaf, self.role, self._wants_speech)
+        await self._context.media.apply_to(
+            port,
+            SetPort(
+                port,
+                mute=self.muted,
+                deaf=self.deaf,
+                role=self.role,
+                speech=self._wants_speech,
+                processor=self._context.processor(self),
+            ),
+        )
 
     async def early_media_started(self) -> None:
         """Media flows although the call is not answered."""

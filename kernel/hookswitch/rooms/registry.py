@@ -131,6 +131,7 @@ class Rooms:
         leg.room_id, leg.pending_room = room.id, None
         if before:
             leg.emit(LegLeftRoom(leg_id=leg.id, room_id=before))
+        leg.room_webhook = room.webhook
         leg.entered(settings, entrance.accept_dtmf)
         leg.emit(LegJoinedRoom(leg_id=leg.id, room_id=room.id))
         return before
@@ -144,6 +145,7 @@ class Rooms:
                 await self._media.apply_to(leg.port, Leave(leg.port))
             self._remove(leg)
             leg.emit(LegLeftRoom(leg_id=leg.id, room_id=room_id))
+            leg.room_webhook = None
 
     def ended(self, leg: Leg) -> None:
         """A leg is over; its port is closed already."""
