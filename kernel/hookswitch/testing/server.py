@@ -91,8 +91,8 @@ async def run_switch(
                 yield server
             finally:
                 await server.http.aclose()
+                http.should_exit = True  # noticed within 0.1 s; the switch ends meanwhile
                 await switch.stop()
-                http.should_exit = True
                 await serving
         assert server.open_ports == []
         assert len(switch.legs) == 0
