@@ -120,5 +120,14 @@ def refusal_from_leg(leg: Leg) -> Refusal | None:
 
 
 @hookspec(firstresult=True)
+def processor_from_leg(leg: Leg) -> str | None:
+    """What changes the sound of a leg before anybody hears it, as ``module:Class``.
+
+    Asked when the leg's media is ready. The class (`hookswitch.mixer.processors.Processor`) is made
+    in the media worker with the rate in Hz, and works on all legs that name it at once.
+    """
+
+
+@hookspec(firstresult=True)
 def route_from_leg(leg: Leg) -> Route | None:
     """Where an inbound leg goes by itself: answered at once, and into which room."""

@@ -45,6 +45,7 @@ PUBLIC_MODULES = (
     "hookswitch.mixer.commands",
     "hookswitch.mixer.fade",
     "hookswitch.mixer.playout",
+    "hookswitch.mixer.processors",
     "hookswitch.mixer.topology",
     "hookswitch.settings",
     "hookswitch.testing",

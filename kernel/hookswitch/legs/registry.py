@@ -28,6 +28,9 @@ class LegContext(Protocol):
     async def enter_pending_room(self, leg: Leg) -> None:
         """Put the leg into the room it was created for, if it waits for one."""
 
+    def processor(self, leg: Leg) -> str | None:
+        """What changes the leg's sound, as ``module:Class``."""
+
     async def leave(self, leg: Leg) -> None:
         """Take an ended leg out of its room and close its port."""
 

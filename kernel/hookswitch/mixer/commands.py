@@ -51,6 +51,7 @@ class SetPort:
 
     A muted port is not in its room's mix, a deaf one hears nothing. Role "" is no role. With
     ``speech`` the engine reports when the port begins and ends to speak, unless it is muted.
+    ``processor`` names, as ``module:Class``, what changes its sound; "" is none.
     """
 
     port: str
@@ -58,6 +59,7 @@ class SetPort:
     deaf: bool | None = None
     role: str | None = None
     speech: bool | None = None
+    processor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

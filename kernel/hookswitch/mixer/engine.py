@@ -17,6 +17,7 @@ from .bank import PORT_RATES, Bank, BankError, Frames, PortReport, PortSpec, Sam
 from .commands import ClosePort, Command, OpenPort, SignalPort, UpdatePort
 from .frames import RateFrames
 from .plan import EMPTY, Copy, Group, Lanes, Layer, Mix, Pair, Plan, compile_plan
+from .processors import Processor, ProcessorFactory, Processors
 from .resample import ConverterBank, Index
 from .table import PortTable, RoomTable
 from .topology import CommandError, Topology
@@ -32,7 +33,12 @@ Converted = dict[Pair, Samples]
 class Engine:
     """Mixes the ports of its banks. Not thread-safe: one thread applies and ticks."""
 
-    def __init__(self, make_bank: BankFactory, comfort_noise: bool = True) -> None:
+    def __init__(
+        self,
+        make_bank: BankFactory,
+        comfort_noise: bool = True,
+        make_processor: ProcessorFactory | None = None,
+    ) -> None:
         self.topology = Topology()
         self._make_bank = make_bank
         self._comfort_noise = comfort_noise
@@ -43,6 +49,7 @@ class Engine:
         self._input_lanes: dict[Pair, ConverterBank] = {}
         self._output_lanes: dict[Pair, ConverterBank] = {}
         self._hear_lanes: dict[Pair, ConverterBank] = {}
+        self._processors = Processors(make_processor or _no_processor)
         self._plan: Plan = EMPTY
         self._changed = False
         self._reports: list[PortReport] = []
@@ -90,6 +97,8 @@ class Engine:
         self._each_bank(lambda bank: bank.pull(inputs, now))
         spliced = self._replan() if self._changed else {}
         plan = self._plan
+        for key, lanes in plan.processed.items():
+            self._processors.process(key, lanes.keys, lanes.rows, inputs[key[1]])
         self._detect_speech(plan)
         converted = _convert(self._input_lanes, plan.inputs, inputs)
         for mix in plan.mixes:
@@ -211,6 +220,7 @@ class Engine:
         _arrange(self._input_lanes, plan.inputs, self._frames, "past_inputs")
         _arrange(self._output_lanes, plan.outputs, self._frames, None)
         _arrange(self._hear_lanes, plan.hear_lanes, self._frames, "past_outputs")
+        self._processors.arrange({key: lanes.keys for key, lanes in plan.processed.items()})
         self._end_speech(watched, plan.speech)
         moved = {s for s, rate in plan.mix_rate.items() if before.get(s, rate) != rate}
         return self._ports.rows_by_rate(moved) if moved else {}
@@ -274,6 +284,10 @@ class Engine:
         self._reports.extend(bank.reports())
         bank.shutdown()
         del self._banks[name]
+
+
+def _no_processor(reference: str, rate: int) -> Processor:
+    raise LookupError(f"this engine has no processors, not {reference}")
 
 
 def _close_fds(specs: Sequence[PortSpec]) -> None:

@@ -101,11 +101,13 @@ class Plan:
     hearings: tuple[Hearing, ...]
     speech: dict[int, Lanes]
     """Rows of ports whose speech is watched, by rate; their keys are lines of the port table."""
+    processed: dict[tuple[str, int], Lanes]
+    """Processor and rate -> the rows it works on; their keys are serials."""
     mix_rate: dict[int, int]
     """Serial of every port in a room -> the rate it is mixed at."""
 
 
-EMPTY = Plan({}, (), {}, {}, {}, (), {}, {})
+EMPTY = Plan({}, (), {}, {}, {}, (), {}, {}, {})
 
 
 def compile_plan(topology: Topology, ports: PortTable, rooms: RoomTable) -> Plan:
@@ -147,6 +149,7 @@ class _Compiler:
             hear_lanes=hear_lanes,
             hearings=hearings,
             speech=self._by_rate(lines[ports.speech[lines]]),
+            processed=self._processed(lines[ports.processor[lines] > 0]),
             mix_rate=dict(
                 zip(
                     ports.serial[self._joined].tolist(),
@@ -162,6 +165,16 @@ class _Compiler:
             int(r): Lanes(lines[rate == r], self._ports.row[lines[rate == r]])
             for r in np.unique(rate)
         }
+
+    def _processed(self, lines: Index) -> dict[tuple[str, int], Lanes]:
+        ports = self._ports
+        found = {}
+        for number in np.unique(ports.processor[lines]).tolist():
+            chosen = lines[ports.processor[lines] == number]
+            for rate, lanes in self._by_rate(chosen).items():
+                serials = ports.serial[lanes.keys]
+                found[ports.processors[number], rate] = Lanes(serials, lanes.rows)
+        return found
 
     def _mix_rates(self) -> Index:
         """Each line's mix rate.

@@ -66,7 +66,7 @@ class PortTable:
     so that a new port does not inherit the filter history of a closed one.
     """
 
-    _COLUMNS = ("open", "rate", "row", "serial", "room", "mute", "deaf", "speech")
+    _COLUMNS = ("open", "rate", "row", "serial", "room", "mute", "deaf", "speech", "processor")
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
@@ -81,6 +81,9 @@ class PortTable:
         self.mute = np.zeros(64, np.bool_)
         self.deaf = np.zeros(64, np.bool_)
         self.speech = np.zeros(64, np.bool_)
+        self.processor = np.zeros(64, np.intp)
+        """Index into `processors`; 0 is none."""
+        self.processors = [""]
 
     def add(self, name: str, rate: int, row: int) -> None:
         line = self.names[name] = self._lines.take()
@@ -93,6 +96,7 @@ class PortTable:
         self.open[line], self.rate[line], self.row[line] = True, rate, row
         self.serial[line], self.room[line] = self._serial, NO_ROOM
         self.mute[line] = self.deaf[line] = self.speech[line] = False
+        self.processor[line] = 0
 
     def remove(self, name: str) -> None:
         line = self.names.pop(name)
@@ -106,6 +110,9 @@ class PortTable:
         self.room[line] = NO_ROOM if port.room is None else rooms.names[port.room]
         self.mute[line], self.deaf[line] = port.mute, port.deaf
         self.speech[line] = port.speech and not port.mute
+        if port.processor not in self.processors:
+            self.processors.append(port.processor)
+        self.processor[line] = self.processors.index(port.processor)
 
     def row_of(self, name: str) -> int:
         """The port's row in the frame matrices of its rate."""

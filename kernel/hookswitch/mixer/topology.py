@@ -48,6 +48,7 @@ class Port:
     deaf: bool = False
     role: str = ""
     speech: bool = False
+    processor: str = ""
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class Topology:
         for name, port in self.ports.items():
             batch: list[Command] = [
                 OpenPort(port.spec),
-                SetPort(name, port.mute, port.deaf, port.role, port.speech),
+                SetPort(name, port.mute, port.deaf, port.role, port.speech, port.processor),
             ]
             if port.room is not None:
                 batch.append(Join(name, port.room))
@@ -153,7 +154,7 @@ class Topology:
         port = self._port(command.port)
         changes = {
             name: value
-            for name in ("mute", "deaf", "role", "speech")
+            for name in ("mute", "deaf", "role", "speech", "processor")
             if (value := getattr(command, name)) is not None
         }
         before = {name: getattr(port, name) for name in changes}
