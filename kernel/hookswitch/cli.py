@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from typing import Any
 
@@ -28,10 +29,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; answers its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run())
+        status = int(arguments.run())
+        sys.stdout.flush()
+        return status
     except SettingsError as error:
         print(f"hookswitch: {error}", file=sys.stderr)
         print("hookswitch: `hookswitch config` lists all settings", file=sys.stderr)
+    except BrokenPipeError:  # `hookswitch config | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (EventStoreError, OSError) as error:
         print(f"hookswitch: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -68,8 +73,10 @@ def _serve() -> int:
         stream=sys.stderr,
     )
     logging.getLogger("websockets").setLevel(logging.WARNING)
+    plugins = load_plugins()
+    _check_settings(plugins)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, plugins))
     return 0
 
 
@@ -113,6 +120,18 @@ def _config() -> int:
     for problem in problems:
         print(f"hookswitch: {problem}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _check_settings(plugins: Plugins) -> None:
+    """Load every settings class. Raises SettingsError that names all that cannot be used."""
+    problems = []
+    for _, cls in settings_classes(plugins):
+        try:
+            load(cls)
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("; ".join(problems))
 
 
 def settings_classes(plugins: Plugins) -> list[tuple[str, type[Settings]]]:
