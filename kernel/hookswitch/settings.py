@@ -76,7 +76,9 @@ class KernelSettings(Settings):
         "127.0.0.1:8080", description="Address and port of the REST API"
     )
     data_dir: Path = Field(
-        default_factory=_data_dir, description="Where events wait on disk until delivered"
+        default_factory=_data_dir,
+        description="Folder for what must survive a restart: events, instance id; default "
+        "$XDG_STATE_HOME/hookswitch, that is ~/.local/state/hookswitch",
     )
     media_workers: int = Field(
         default_factory=_media_workers,
@@ -109,7 +111,7 @@ class KernelSettings(Settings):
     )
     api_keys: SecretStr = Field(
         SecretStr(""),
-        description="name:secret[:read|control], comma-separated; callers then need one",
+        description="Keys, one of which callers then need: name:secret[:read|control], comma-separated",
     )
     api_open: bool = Field(
         False, description="Serve a public address although anybody may then call the API"
