@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -158,11 +159,12 @@ async def other() -> AsyncIterator[HttpReceiver]:
 @asynccontextmanager
 async def running(path: Path | str, **options: Any) -> AsyncIterator[EventBus]:
     """A bus with quick retries."""
+    clock = options.pop("clock", time.time)
     kept = {k: options.pop(k) for k in ("replay_events", "memory_limit") if k in options}
     log = EventLog(path, retry_every=0.02, **kept)
     poster = options.pop("poster", None) or HttpPoster(timeout=options.pop("timeout", 5.0))
     webhooks = Webhooks(log, poster=poster, **{"backoff": QUICK, **options})
-    bus = EventBus(log, instance_id="test", webhooks=webhooks)
+    bus = EventBus(log, instance_id="test", webhooks=webhooks, clock=clock)
     await bus.start()
     try:
         yield bus

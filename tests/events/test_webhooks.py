@@ -248,7 +248,7 @@ async def test_undelivered_events_survive_a_restart(receiver: HttpReceiver, path
     receiver.behave = lambda event: (503, {})
     async with running(path, backoff=BackOff(first=30.0)) as bus:
         first = emit(bus, receiver.url, "a", 50, secret="s") + emit(bus, receiver.url, "b", 50)
-        await receiver.until(lambda: len(receiver.seen) >= 2)
+        await receiver.until(lambda: len(receiver.seen) >= 1)
     assert bus.counters.webhooks_pending == 100
     receiver.behave = lambda event: (200, {})
     async with running(path) as bus:

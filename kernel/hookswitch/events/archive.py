@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from hookswitch.events.backlog import Backlog
 from hookswitch.events.counters import EventCounters
+from hookswitch.events.open_legs import OpenLeg, OpenLegs
 from hookswitch.events.record import Record
 from hookswitch.events.schema import is_corrupt, move_aside
 from hookswitch.events.store import Store
@@ -52,6 +53,15 @@ class Page:
     oldest: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What an earlier run of the server did not end: each url with undelivered events, with
+    their number; and legs."""
+
+    receivers: Sequence[tuple[str, int]]
+    legs: Sequence[OpenLeg]
+
+
 class Archive:
     """Synchronous, used by one thread; takes the time as an argument."""
 
@@ -62,6 +72,7 @@ class Archive:
         self._lost = range(0)
         self._retry_at: float | None = None
         self._store: Store | None = self._open_first()
+        self._legs = OpenLegs(self._read(lambda store: store.open_legs(), []))
 
     @property
     def high(self) -> int:
@@ -78,6 +89,8 @@ class Archive:
 
     def write(self, records: Sequence[Record], ended: Sequence[int], now: float) -> None:
         """Add events and forget deliveries that ended, now or when the store works again."""
+        for record in records:
+            self._legs.note(record)
         self._backlog.add(records, ended)
         if self._backlog and (self._retry_at is None or now >= self._retry_at):
             self._flush(now)
@@ -132,9 +145,9 @@ class Archive:
         waiting = [(r.cursor, r.lane) for r in self._backlog.pending(url, after)]
         return [*found, *waiting][:limit]
 
-    def receivers(self) -> list[tuple[str, int]]:
-        """Each url with stored pending deliveries, and how many there are."""
-        return self._read(lambda store: store.receivers(), [])
+    def leftover(self) -> Leftover:
+        """What the store holds at the start."""
+        return Leftover(self._read(lambda store: store.receivers(), []), list(self._legs))
 
     def _kept_after(self, after: int) -> int:
         """Where reading starts: a cursor from the future belongs to another store's life."""
@@ -162,7 +175,8 @@ class Archive:
 
     def _flush(self, now: float) -> None:
         try:
-            self._opened().write(list(self._backlog.records.values()), self._backlog.ended)
+            records, ended = list(self._backlog.records.values()), self._backlog.ended
+            self._opened().write(records, ended, *self._legs.unsaved())
         except Exception as error:
             self._failed(error, now)
             return
@@ -171,6 +185,7 @@ class Archive:
             logger.warning("event store %s works again: %d events saved", self._options.path, saved)
         self._retry_at = None
         self._backlog.clear()
+        self._legs.saved()
 
     def _failed(self, error: Exception, now: float) -> None:
         self._counters.store_errors += 1
@@ -181,6 +196,7 @@ class Archive:
         if self._store and isinstance(error, sqlite3.Error) and is_corrupt(error):
             self._close(self._store, clean=False)
             self._store = None
+            self._legs.store_lost()
             move_aside(path)
             self._retry_at = now
 

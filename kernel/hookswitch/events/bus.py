@@ -40,10 +40,17 @@ class EventBus:
         self._running = False
 
     async def start(self) -> None:
-        """Open the log and take up undelivered webhooks; EventStoreError when it cannot."""
-        self._log.open(self._committed)
+        """Open the log, take up undelivered webhooks, end the legs of an earlier run that crashed.
+
+        Raises EventStoreError.
+        """
+        left = self._log.open(self._committed)
         self._running = True
-        await self._webhooks.start()
+        self._webhooks.start(left.receivers)
+        for leg in left.legs:
+            self.emit(leg.cut_off(), app_id=leg.app_id, webhook=leg.target)
+        if left.legs:
+            logger.warning("%d legs were open when the server ended", len(left.legs))
 
     async def close(self) -> None:
         """Make visible what was emitted, end deliveries and streams, close the log."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hookswitch.events.archive import Archive, ArchiveOptions, Page
+from hookswitch.events.archive import Archive, ArchiveOptions, Leftover, Page
 from hookswitch.events.counters import EventCounters
 from hookswitch.events.record import Record
 from hookswitch.events.writer import Writer
@@ -45,13 +45,15 @@ class EventLog:
         self._writer: Writer | None = None
         self._given = self._newest = 0
 
-    def open(self, committed: Committed) -> None:
-        """Open the file and start the thread. ``committed`` gets each batch, on the loop.
+    def open(self, committed: Committed) -> Leftover:
+        """Open the file and start the thread; tells what an earlier run left in it.
 
-        Raises EventStoreError when the file cannot be used or another server uses it.
+        ``committed`` gets each batch, on the loop. Raises EventStoreError when the file cannot be
+        used or another server uses it.
         """
         self._loop = asyncio.get_running_loop()
         archive = Archive(self._options, self.counters)
+        left = archive.leftover()
         self._given = self._newest = archive.high
 
         def in_loop(records: Sequence[Record]) -> None:
@@ -59,6 +61,7 @@ class EventLog:
             committed(records)
 
         self._writer = Writer(archive, lambda r: self._post(in_loop, r), linger=self._linger)
+        return left
 
     @property
     def newest(self) -> int:
@@ -89,10 +92,6 @@ class EventLog:
     async def lanes(self, url: str, after: int, limit: int) -> list[tuple[int, str]]:
         """Cursor and lane of pending deliveries to ``url`` after a cursor, oldest first."""
         return await self._call(lambda archive: archive.lanes(url, after, limit))
-
-    async def receivers(self) -> list[tuple[str, int]]:
-        """Each url with pending deliveries, and how many there are."""
-        return await self._call(lambda archive: archive.receivers())
 
     async def expire(self, url: str, before: float) -> tuple[int, int]:
         """Forget some deliveries to ``url`` created before then: how many, up to which cursor."""

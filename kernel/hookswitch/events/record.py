@@ -17,8 +17,8 @@ class WebhookTarget:
     secret: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", _clean(self.url))
-        object.__setattr__(self, "secret", _clean(self.secret) if self.secret else None)
+        object.__setattr__(self, "url", clean(self.url))
+        object.__setattr__(self, "secret", clean(self.secret) if self.secret else None)
 
 
 def choose_target(
@@ -56,7 +56,7 @@ def stamp(
     target: WebhookTarget | None = None,
 ) -> Record:
     """Give an event its identity and its JSON form."""
-    app_id = _clean(app_id) if app_id else None
+    app_id = clean(app_id) if app_id else None
     event_id = str(uuid4())
     message = {
         "type": event.type,
@@ -69,10 +69,10 @@ def stamp(
         message["app_id"] = app_id
     # The envelope wins over a plugin's field of the same name.
     body = encode(message | {k: v for k, v in event.to_json().items() if k not in message})
-    return Record(cursor, event_id, app_id, body, _clean(event.lane), now, target, event)
+    return Record(cursor, event_id, app_id, body, clean(event.lane), now, target, event)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text without lone surrogates, which nothing can store."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 

@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS deliveries (
     cursor INTEGER PRIMARY KEY, url TEXT NOT NULL, secret TEXT, lane TEXT NOT NULL,
     created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS open_legs (
+    leg_id TEXT PRIMARY KEY, leg_type TEXT NOT NULL, app_id TEXT, url TEXT, secret TEXT,
+    started REAL NOT NULL, answered REAL, last REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS deliveries_by_lane ON deliveries (url, lane, cursor);
 CREATE INDEX IF NOT EXISTS deliveries_by_url ON deliveries (url, cursor);
 """

@@ -1,4 +1,4 @@
-"""The event store: events kept for replay, and webhook deliveries that have not ended.
+"""The event store: events kept for replay, webhook deliveries and legs that have not ended.
 
 Synchronous and used by one thread. Every method either does all it says or raises sqlite3.Error
 and changes nothing.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
+from hookswitch.events.open_legs import OpenLeg
 from hookswitch.events.record import Record, WebhookTarget
 from hookswitch.events.schema import connect
 
@@ -25,6 +26,7 @@ _EXPIRED_AT_ONCE = 5000
 
 _EVENTS = "INSERT OR REPLACE INTO events VALUES "
 _DELIVERIES = "INSERT OR REPLACE INTO deliveries VALUES "
+_LEGS = "INSERT OR REPLACE INTO open_legs VALUES "
 _READ = "SELECT e.cursor, e.event_id, e.app_id, e.body, d.lane, d.created, d.url, d.secret "
 
 
@@ -53,14 +55,29 @@ class Store:
 
     # -- writing
 
-    def write(self, records: Sequence[Record], ended: Sequence[int]) -> None:
-        """Add events with their deliveries, and forget deliveries that ended, at once."""
-        self._transaction(lambda: self._write(records, ended))
+    def write(
+        self,
+        records: Sequence[Record],
+        ended: Sequence[int],
+        legs: Sequence[OpenLeg] = (),
+        closed: Sequence[str] = (),
+    ) -> None:
+        """Add events with their deliveries and legs, and forget those that ended, at once."""
+        self._transaction(lambda: self._write(records, ended, legs, closed))
 
-    def _write(self, records: Sequence[Record], ended: Sequence[int]) -> None:
+    def _write(
+        self,
+        records: Sequence[Record],
+        ended: Sequence[int],
+        legs: Sequence[OpenLeg],
+        closed: Sequence[str],
+    ) -> None:
         self._insert(_EVENTS, [(r.cursor, r.event_id, r.app_id, r.body) for r in records])
         self._insert(_DELIVERIES, [_delivery(r) for r in records if r.target])
         self._forget(ended)
+        self._insert(_LEGS, [_leg(leg) for leg in legs])
+        for start in range(0, len(closed), 500):
+            self._delete("open_legs", "leg_id", closed[start : start + 500])
         if records:
             self.high = max(self.high, records[-1].cursor)
             self._set(high=self.high)
@@ -134,6 +151,17 @@ class Store:
         """Each url with pending deliveries, and how many there are."""
         return self._db.execute("SELECT url, count(*) FROM deliveries GROUP BY url").fetchall()
 
+    def open_legs(self) -> list[OpenLeg]:
+        """Legs that have not ended, in the order of their beginning."""
+        rows = self._db.execute(
+            "SELECT leg_id, leg_type, app_id, url, secret, started, answered, last "
+            "FROM open_legs ORDER BY started, leg_id"
+        )
+        return [
+            OpenLeg(leg_id, leg_type, app_id, WebhookTarget(url, secret) if url else None, *times)
+            for leg_id, leg_type, app_id, url, secret, *times in rows
+        ]
+
     # -- inside
 
     def _transaction(self, work: Callable[[], _T]) -> _T:
@@ -161,12 +189,13 @@ class Store:
     def _forget(self, ended: Sequence[int]) -> None:
         for start in range(0, len(ended), 500):
             chunk = ended[start : start + 500]
-            self._delete("deliveries", chunk)
-            self._delete("events", [cursor for cursor in chunk if cursor <= self.pruned_to])
+            self._delete("deliveries", "cursor", chunk)
+            pruned = [cursor for cursor in chunk if cursor <= self.pruned_to]
+            self._delete("events", "cursor", pruned)
 
-    def _delete(self, table: str, cursors: Sequence[int]) -> None:
-        if cursors:
-            self._db.execute(f"DELETE FROM {table} WHERE cursor IN {_marks(len(cursors))}", cursors)
+    def _delete(self, table: str, column: str, keys: Sequence[int] | Sequence[str]) -> None:
+        if keys:
+            self._db.execute(f"DELETE FROM {table} WHERE {column} IN {_marks(len(keys))}", keys)
 
     def _prune(self) -> None:
         """Let go of events beyond the replay window, except those still to be delivered."""
@@ -203,6 +232,14 @@ def _delivery(record: Record) -> tuple[Any, ...]:
     assert record.target is not None
     target = record.target
     return record.cursor, target.url, target.secret, record.lane, record.created
+
+
+def _leg(leg: OpenLeg) -> tuple[Any, ...]:
+    url, secret = (leg.target.url, leg.target.secret) if leg.target else (None, None)
+    return (
+        *(leg.leg_id, leg.leg_type, leg.app_id, url, secret),
+        *(leg.started, leg.answered, leg.last),
+    )
 
 
 def _pending(

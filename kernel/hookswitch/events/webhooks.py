@@ -56,22 +56,16 @@ class Webhooks:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._scanning: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._early: list[Record] | None = []
         self._closing = False
 
-    async def start(self) -> None:
-        """Take up what an earlier run of the server left undelivered."""
-        for url, count in await self._log.receivers():
+    def start(self, undelivered: Sequence[tuple[str, int]]) -> None:
+        """Take up what an earlier run of the server left: urls, with their number of events."""
+        for url, count in undelivered:
             receiver = self._receivers[url] = Receiver(url, pending=count, **self._limits)
             self._pump(receiver)
-        early, self._early = self._early or [], None
-        self.offer(early)
 
     def offer(self, records: Sequence[Record]) -> None:
         """Deliver events that were stored; those without a target are none of our business."""
-        if self._early is not None:
-            self._early.extend(records)
-            return
         touched = {}
         for record in records:
             if record.target:
