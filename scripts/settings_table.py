@@ -35,7 +35,8 @@ def page() -> str:
     kernel, *plugins = settings_classes(load_plugins())
     lines = [HEAD]
     for owner, settings in [kernel, *sorted(plugins, key=lambda plugin: plugin[0])]:
-        lines += [f"## {ORIGINS.get(owner, f'Plugin `{owner}`')}", ""]
+        plugin = owner.replace("_", "-")
+        lines += [f"## {ORIGINS.get(owner, f'Plugin `{plugin}`')}", ""]
         for name, field in settings.model_fields.items():
             meaning = (field.description or "").rstrip(".")
             lines += _wrapped(f"- `{name.upper()}` ({_values(field)}{_default(field)}): {meaning}.")

@@ -111,7 +111,7 @@ class KernelSettings(Settings):
     )
     api_keys: SecretStr = Field(
         SecretStr(""),
-        description="Keys, one of which callers then need: name:secret[:read|control], comma-separated",
+        description="Callers then need one: name:secret[:read|control], comma-separated",
     )
     api_open: bool = Field(
         False, description="Serve a public address although anybody may then call the API"
