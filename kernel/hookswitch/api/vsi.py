@@ -18,6 +18,7 @@ from hookswitch.operations.operation import Operation
 from hookswitch.switch import Switch
 
 from .answers import error_response, json_object, stamped, translated
+from .asgi_socket import AsgiSocket
 from .guard import may_control
 
 PING_EVERY = 30.0
@@ -76,6 +77,7 @@ class _Connection:
     ) -> None:
         self._switch, self._websocket, self._stream = switch, websocket, stream
         self._commands = commands
+        self._socket = AsgiSocket(websocket)
         self._writing = asyncio.Lock()
         self._slots = asyncio.Semaphore(MAX_COMMANDS)
         self._pings = 0
@@ -92,8 +94,7 @@ class _Connection:
                 await self._quietly(lambda: self._read(group))
                 for task in tasks:
                     task.cancel()
-        with suppress(RuntimeError, OSError):
-            await self._websocket.close()
+        await self._socket.close(1000, "")
 
     async def _quietly(self, work: Callable[[], Any]) -> None:
         """Run a part of the connection; when the peer is gone, end the reading too."""
@@ -108,8 +109,7 @@ class _Connection:
                 await self._write((await self._stream.next()).decode())
         finally:
             # wakes the reader, which has nobody to read for any more
-            with suppress(RuntimeError, OSError):
-                await self._websocket.close()
+            await self._socket.close(1000, "")
 
     async def _ping(self) -> None:
         while True:
@@ -155,7 +155,9 @@ class _Connection:
             self._slots.release()
 
     async def _execute(self, command: Any, payload: Any) -> Any:
-        if not isinstance(command, str) or command not in self._commands:
+        if not isinstance(command, str):
+            raise BadRequest("type: required, a string")
+        if command not in self._commands:
             if command in COMMANDS:
                 raise NotSupported(install_hint(f"the command {command}", COMMANDS[command]))
             raise NotFound(f"type: {command!r} is no command")
@@ -177,8 +179,12 @@ class _Connection:
         await self._write(json.dumps(message, separators=(",", ":"), ensure_ascii=False))
 
     async def _write(self, text: str) -> None:
-        async with self._writing, asyncio.timeout(WRITE_WITHIN):
-            await self._websocket.send_text(text)
+        try:
+            async with self._writing, asyncio.timeout(WRITE_WITHIN):
+                await self._websocket.send_text(text)
+        except TimeoutError:
+            self._socket.abort()  # a close frame would wait behind what is not read
+            raise
 
 
 def path_ids(path: str, payload: Mapping[str, Any]) -> dict[str, str]:
