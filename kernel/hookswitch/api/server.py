@@ -52,6 +52,7 @@ def http_server(switch: Switch) -> HttpServer:
     config = uvicorn.Config(
         create_app(switch),
         lifespan="off",
+        proxy_headers=False,  # the guard alone decides whose X-Forwarded-For counts
         log_config=None,
         log_level="warning",
         access_log=False,
