@@ -63,6 +63,7 @@ def json_object(text: str | bytes, name: str) -> dict[str, Any]:
     """Parse a JSON object. Raises BadRequest that starts with ``name``."""
     try:
         data = json.loads(text)
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair cannot be answered
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"{name}: malformed JSON: {error}") from None
     if not isinstance(data, dict):
