@@ -52,7 +52,7 @@ class AllowedAddresses:
     """Addresses that may connect; with none listed, all may."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._networks = [ipaddress.ip_network(text, strict=False) for text in texts]
+        self._networks = [_unmapped(ipaddress.ip_network(text, strict=False)) for text in texts]
 
     def __contains__(self, address: str) -> bool:
         if not self._networks:
@@ -64,6 +64,18 @@ class AllowedAddresses:
         if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._networks)
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _unmapped(network: Network) -> Network:
+    """An IPv4 network that is written as IPv6 (``::ffff:10.0.0.0/104``) as what it is."""
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
+        address = network.network_address.ipv4_mapped
+        if address is not None:
+            return ipaddress.IPv4Network((address, network.prefixlen - 96))
+    return network
 
 
 def check_exposure(settings: KernelSettings) -> None:
