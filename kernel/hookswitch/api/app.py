@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from hookswitch import __version__
@@ -79,4 +80,17 @@ def _add_errors(app: FastAPI, switch: Switch) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        return error_response(error.status_code, message, switch.instance_id)
+        response = error_response(error.status_code, message, switch.instance_id)
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_allowed(app, request))
+        return response
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """The methods of a path; Starlette knows those of its first route only."""
+    return [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for scope in [{**request.scope, "method": method}]
+        if any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+    ]
