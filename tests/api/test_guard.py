@@ -1,0 +1,233 @@
+"""The door: addresses, keys, proxies, browsers from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from websockets.exceptions import InvalidStatus
+
+from hookswitch.api.keys import AllowedAddresses, ApiKey, check_exposure, key_for, parse_keys
+from hookswitch.settings import KernelSettings, SettingsError
+from hookswitch.testing.server import RunningSwitch, run_switch
+
+KEYS = "eye:look:read,hand:touch,full:all:control"
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+async def status(server: RunningSwitch, method: str, path: str, secret: str | None) -> int:
+    headers = {} if secret is None else bearer(secret)
+    return (await server.http.request(method, path, headers=headers)).status_code
+
+
+async def upgrade(server: RunningSwitch, **query: str) -> int:
+    try:
+        async with server.vsi(**query):
+            return 101
+    except InvalidStatus as refused:
+        assert b'"error"' in refused.response.body
+        return refused.response.status_code
+
+
+async def test_keys_open_what_they_are_for(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    async with run_switch(tmp_path, api_keys=KEYS) as server:
+        for path in ("/v1/rooms", "/rooms"):
+            for method, secret, expected in (
+                ("GET", None, 401),
+                ("GET", "wrong", 401),
+                ("GET", "look", 200),
+                ("GET", "touch", 200),
+                ("GET", "all", 200),
+                ("POST", None, 401),
+                ("POST", "look", 403),
+                ("POST", "touch", 201),
+                ("POST", "all", 201),
+                ("DELETE", "look", 403),
+            ):
+                with subtests.test(f"{method} {path} {secret}"):
+                    assert await status(server, method, path, secret) == expected
+
+
+async def test_a_refusal_has_the_form_of_all_errors(tmp_path: Path) -> None:
+    async with run_switch(tmp_path, api_keys=KEYS) as server:
+        assert "API key" in await server.problem(401, "GET", "/v1/rooms")
+        answer = await server.http.get("/v1/rooms")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        answer = await server.http.post("/v1/rooms", headers=bearer("look"))
+        assert answer.json() == {
+            "instance_id": "test-instance",
+            "error": "key eye may only read",
+        }
+
+
+async def test_what_is_open_without_a_key(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    async with run_switch(tmp_path, api_keys=KEYS) as server:
+        for path, expected in (
+            ("/healthz", 200),
+            ("/readyz", 200),
+            ("/docs", 200),
+            ("/openapi.json", 200),
+            ("/metrics", 401),
+            ("/nowhere", 401),
+        ):
+            with subtests.test(path):
+                assert await status(server, "GET", path, None) == expected
+        assert await status(server, "GET", "/metrics", "look") == 200
+
+
+async def test_a_key_in_the_query_is_for_websockets_only(tmp_path: Path) -> None:
+    async with run_switch(tmp_path, api_keys=KEYS) as server:
+        assert await status(server, "GET", "/v1/rooms?api_key=touch", None) == 401
+        assert await upgrade(server) == 401
+        assert await upgrade(server, api_key="wrong") == 401
+        assert await upgrade(server, api_key="look") == 101
+        assert await upgrade(server, api_key="touch") == 101
+
+
+async def test_a_read_key_opens_no_socket_that_speaks(tmp_path: Path) -> None:
+    async with run_switch(tmp_path, api_keys=KEYS) as server:
+        await server.http.post("/v1/rooms", json={"id": "r"}, headers=bearer("touch"))
+        path = f"http://{server.address}/v1/rooms/r/ws?api_key="
+        upgrade_headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+        }
+        answer = await server.http.get(path + "look", headers=upgrade_headers)
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        (["127.0.0.1"], 200),
+        (["127.0.0.0/8", "10.0.0.0/8"], 200),
+        (["::ffff:127.0.0.1", "::1"], 200),
+        (["10.0.0.0/8"], 403),
+        (["::1"], 403),
+    ],
+)
+async def test_only_allowed_addresses_come_in(
+    tmp_path: Path, allowed: list[str], expected: int
+) -> None:
+    async with run_switch(tmp_path, allowed_ips=",".join(allowed)) as server:
+        for path in ("/v1/rooms", "/metrics", "/healthz", "/docs"):
+            assert await status(server, "GET", path, None) == expected, path
+        assert await upgrade(server) == (101 if expected == 200 else 403)
+
+
+@pytest.mark.parametrize(
+    ("trust", "forwarded", "expected"),
+    [
+        (False, None, 403),
+        (False, "10.0.0.1", 403),
+        (True, None, 403),
+        (True, "10.0.0.1", 200),
+        (True, "192.0.2.1, 10.0.0.1", 200),
+        (True, "10.0.0.1, 192.0.2.1", 403),  # the last is the one our proxy saw
+        (True, "nonsense", 403),
+    ],
+)
+async def test_a_proxys_word_counts_only_if_it_is_trusted(
+    tmp_path: Path, trust: bool, forwarded: str | None, expected: int
+) -> None:
+    options = {"allowed_ips": "10.0.0.0/8", "trust_proxy_headers": trust}
+    async with run_switch(tmp_path, **options) as server:
+        headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+        answer = await server.http.get("/v1/rooms", headers=headers)
+        assert answer.status_code == expected
+
+
+ORIGIN = "https://app.example.com"
+
+
+async def preflight(server: RunningSwitch) -> httpx.Response:
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    return await server.http.options("/v1/rooms", headers=asked)
+
+
+async def test_pages_from_elsewhere_are_not_served_by_default(tmp_path: Path) -> None:
+    async with run_switch(tmp_path) as server:
+        assert "access-control-allow-origin" not in (await preflight(server)).headers
+        answer = await server.http.get("/v1/rooms", headers={"Origin": ORIGIN})
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_pages_of_named_origins_are_served(tmp_path: Path) -> None:
+    async with run_switch(tmp_path, cors_origins=ORIGIN, api_keys=KEYS) as server:
+        answer = await preflight(server)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        headers = {**bearer("look"), "Origin": ORIGIN}
+        answer = await server.http.get("/v1/rooms", headers=headers)
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        headers["Origin"] = "https://elsewhere.example.com"
+        answer = await server.http.get("/v1/rooms", headers=headers)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+# -- without a server
+
+
+def test_keys_are_parsed() -> None:
+    assert parse_keys(SecretStr(" a:b , c:d:e:read,f:g:control ,")) == (
+        ApiKey("a", "b", "control"),
+        ApiKey("c", "d:e", "read"),
+        ApiKey("f", "g", "control"),
+    )
+
+
+@pytest.mark.parametrize("text", ["s3cret", ":s3cret", "a:", "a::read", "a:b,s3cret"])
+def test_a_key_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="API_KEYS") as refused:
+        parse_keys(SecretStr(text))
+    assert "s3cret" not in str(refused.value)  # it may be a secret
+
+
+def test_a_key_is_found_by_its_secret() -> None:
+    keys = parse_keys(SecretStr(KEYS))
+    assert [key_for(keys, secret) for secret in ("touch", "", "tou", "tóuch", "\udc80")] == [
+        keys[1],
+        *[None] * 4,
+    ]
+
+
+def test_addresses() -> None:
+    allowed = AllowedAddresses(
+        ["192.0.2.7", "10.1.0.0/16", "2001:db8::/32", "::ffff:172.16.0.0/112"]
+    )
+    for address, expected in (
+        ("192.0.2.7", True),
+        ("192.0.2.8", False),
+        ("10.1.255.255", True),
+        ("10.2.0.0", False),
+        ("::ffff:10.1.2.3", True),
+        ("::ffff:10.2.2.3", False),
+        ("172.16.3.4", True),
+        ("172.17.3.4", False),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+        ("", False),
+        ("localhost", False),
+    ):
+        assert (address in allowed) is expected, address
+    assert "anything" in AllowedAddresses([])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "localhost:80"])
+def test_loopback_may_be_open(address: str) -> None:
+    check_exposure(KernelSettings(http_addr=address))
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:80", ":80", "[::]:80", "192.0.2.1:80", "host:80"])
+def test_a_public_address_needs_keys_or_a_list(address: str) -> None:
+    with pytest.raises(SettingsError, match="HTTP_ADDR.*API_KEYS.*ALLOWED_IPS.*API_OPEN"):
+        check_exposure(KernelSettings(http_addr=address))
+    for protection in ({"api_keys": "a:b"}, {"allowed_ips": "10.0.0.1"}, {"api_open": True}):
+        check_exposure(KernelSettings(http_addr=address, **protection))
