@@ -55,6 +55,7 @@ class Endpoint:
         self.rtcp_learned: Address | None = None
         owned = adopt(port, fds)
         self.rtp = owned[0]
+        self._is_ipv6 = self.rtp.family == socket.AF_INET6
         self.rtcp = owned[1] if len(owned) > 1 else None
         self.receive: Callable[[memoryview], int] = self.receive_from
         self.send: Callable[[Packet], int] = self.send_to
@@ -74,7 +75,7 @@ class Endpoint:
     def send_to(self, packet: Packet) -> int:
         """Send to where the lock says; without a destination nothing happens."""
         destination = self.lock.destination
-        return self.rtp.sendto(packet, self._wire(self.rtp, destination)) if destination else 0
+        return self.rtp.sendto(packet, self._wire(destination)) if destination else 0
 
     def offer(self, packet: Heard) -> tuple[bool, bool]:
         """Whether to accept the packet just received from ``source``; and whether it locked."""
@@ -112,7 +113,7 @@ class Endpoint:
         self.unconnect()
         # Where the system refuses to connect (no route), the lock itself keeps strangers out.
         with contextlib.suppress(OSError):
-            self.rtp.connect(self._wire(self.rtp, self.lock.locked))
+            self.rtp.connect(self._wire(self.lock.locked))
             self.connected = True
             self.send = self.rtp.send
 
@@ -132,7 +133,7 @@ class Endpoint:
             if params.rtcp_mux:
                 self.send(packet)
             elif self.rtcp is not None and destination is not None:
-                self.rtcp.sendto(packet, self._wire(self.rtcp, destination))
+                self.rtcp.sendto(packet, self._wire(destination))
 
     def receive_rtcp(self, params: RtpParams) -> bytes | None:
         """One datagram from the RTCP socket; None when there is none, or a stranger's."""
@@ -148,8 +149,8 @@ class Endpoint:
         self.rtcp_learned = source
         return packet
 
-    def _wire(self, sock: socket.socket, address: Address) -> Address:
-        if sock.family == socket.AF_INET6 and ":" not in address[0]:
+    def _wire(self, address: Address) -> Address:
+        if self._is_ipv6 and ":" not in address[0]:
             return "::ffff:" + address[0], address[1]
         return address
 
