@@ -55,7 +55,7 @@ def _endpoint(switch: Switch, operation: Operation) -> Endpoint:
             parsed = None
             if operation.request is not None:
                 parsed = parse(operation.request, await json_body(request))
-            answer = await operation.handler(switch, request.path_params, parsed)
+            answer = await operation.perform(switch, request.path_params, parsed)
         except Exception as problem:
             error = translated(problem)
             return error_response(error.status, error.message, switch.instance_id)

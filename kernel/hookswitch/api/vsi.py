@@ -168,7 +168,7 @@ class _Connection:
             raise Forbidden("your key may only read")
         ids = path_ids(operation.path, payload)
         parsed = None if operation.request is None else parse(operation.request, payload)
-        answer = await operation.handler(self._switch, ids, parsed)
+        answer = await operation.perform(self._switch, ids, parsed)
         return stamped(answer, self._switch.instance_id)
 
     async def _send_error(self, request_id: Any, error: HookswitchError) -> None:

@@ -86,6 +86,11 @@ class EventBus:
         self.counters.emitted += 1
         return record
 
+    async def written(self) -> None:
+        """Return when all that was emitted so far is on disk (or cannot be written now)."""
+        if self._running:
+            await self._log.flush()
+
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call ``observer`` with each record; the function returned ends that."""
         self._observers.append(observer)

@@ -34,3 +34,11 @@ class Operation:
     status: int = 200
     errors: Mapping[int, str] = field(default_factory=dict)
     tag: str = "legs"
+
+    async def perform(self, switch: Switch, ids: Mapping[str, str], request: Any) -> Answer:
+        """Do it. The answer waits for the events it implies to be on disk: what a caller was told
+        is told to webhooks too, even if the server is killed the next moment."""
+        answer = await self.handler(switch, ids, request)
+        if self.method != "GET":
+            await switch.events.written()
+        return answer
