@@ -77,6 +77,7 @@ _MACROS = {
     "callee-asks": _CALLEE_ASKS,
     "sdp": _SDP.format(version=1, port="[media_port]", direction="sendrecv"),
     "sdp-stream": _SDP.format(version=1, port="[rtpstream_audio_port]", direction="sendrecv"),
+    "sdp-elsewhere": _SDP.format(version=1, port="[field0]", direction="sendrecv"),
     "sdp-sendonly": _SDP.format(version=2, port="[media_port]", direction="sendonly"),
     "sdp-inactive": _SDP.format(version=3, port="[media_port]", direction="inactive"),
     "sdp-sendrecv": _SDP.format(version=4, port="[media_port]", direction="sendrecv"),
@@ -110,13 +111,15 @@ class Sipp:
     async def saw(self, text: str, times: int = 1, within: float = 10.0) -> None:
         """Wait until it sent or received this; SIPp tells it by a file only."""
         log = self._folder / "messages.log"
-        await processes.until(lambda: log.exists() and log.read_text().count(text) >= times, within)
+        await processes.until(
+            lambda: log.exists() and log.read_text(errors="replace").count(text) >= times, within
+        )
 
     async def outcome(self) -> Outcome:
         """Wait for its end. SIPp ends by itself: after its calls, or its time."""
         status = await self._process.wait()
         complaints = self._folder / "errors.log"
-        unexpected = complaints.read_text() if complaints.exists() else ""
+        unexpected = complaints.read_text(errors="replace") if complaints.exists() else ""
         with (self._folder / "stat.csv").open(newline="") as table:
             row = list(csv.DictReader(table, delimiter=";"))[-1]
         assert status in (0, 1), f"SIPp: status {status}\n{unexpected}"
@@ -152,7 +155,8 @@ async def sipp(
         "sipp",
         *(["127.0.0.1:" + str(target)] if target else []),
         *("-sf", "scenario.xml", "-i", "127.0.0.1", "-p", str(port), "-nostdin"),
-        *("-mi", "127.0.0.1", "-m", str(calls), "-timeout", str(timeout_s), "-timeout_error"),
+        *("-mi", "127.0.0.1", "-mp", str(processes.free_port())),
+        *("-m", str(calls), "-timeout", str(timeout_s), "-timeout_error"),
         *("-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"),
         *(["-trace_msg", "-message_file", "messages.log"] if calls == 1 else []),
         *options,

@@ -1,0 +1,102 @@
+"""Media of calls whose signalling is SIPp's: says a tone, remembers when it heard what."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tests.sound import level, tone
+
+from .g711 import pack_ulaw, unpack_ulaw
+
+RATE, FRAME = 8000, 160
+RUN = 10
+"""Packets in a row (200 ms) that count as hearing something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A packet that arrived."""
+
+    at: float
+    source: tuple[str, int]
+    audio: bytes
+
+
+class RtpPeer(asyncio.DatagramProtocol):
+    """One RTP socket, PCMU in packets of 20 ms."""
+
+    def __init__(self, frequency: float) -> None:
+        self.frequency = frequency
+        self.heard: list[Heard] = []
+        self.sent = 0
+        self._say = pack_ulaw(tone(frequency, 1.0, RATE))
+        self._transport: Any = None
+
+    @property
+    def port(self) -> int:
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if len(data) == 12 + FRAME:
+            at = asyncio.get_running_loop().time()
+            self.heard.append(Heard(at, addr, data[12:]))
+
+    def speak(self) -> None:
+        """Send the next packet, once it is known whereto."""
+        if self.heard:
+            header = struct.pack("!BBHII", 0x80, 0, self.sent & 0xFFFF, self.sent * FRAME, 77)
+            begin = self.sent * FRAME % len(self._say)
+            self._transport.sendto(header + self._say[begin : begin + FRAME], self.heard[-1].source)
+            self.sent += 1
+
+    def heard_from(self, frequency: float, since: float, dbfs: float = -12.0) -> float | None:
+        """When it first heard a tone, 200 ms of it in a row, after some time."""
+        packets = [p for p in self.heard if p.at > since]
+        for first in range(len(packets) - RUN + 1):
+            run = packets[first : first + RUN]
+            audio = unpack_ulaw(b"".join(p.audio for p in run))
+            if run[-1].at - run[0].at < 0.4 and abs(level(audio, frequency, RATE) - dbfs) < 1.5:
+                return run[0].at
+        return None
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@asynccontextmanager
+async def rtp_peers(frequencies: np.ndarray) -> AsyncIterator[list[RtpPeer]]:
+    """Peers that speak all the time, each at its own frequency."""
+    loop = asyncio.get_running_loop()
+    peers: list[RtpPeer] = []
+    for frequency in frequencies.tolist():
+        peer = RtpPeer(frequency)
+        await loop.create_datagram_endpoint(lambda p=peer: p, local_addr=("127.0.0.1", 0))
+        peers.append(peer)
+    talking = asyncio.create_task(_talk(peers))
+    try:
+        yield peers
+    finally:
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        for peer in peers:
+            peer.close()
+
+
+async def _talk(peers: list[RtpPeer]) -> None:
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        for peer in peers:
+            peer.speak()
+        due += 0.02
+        await asyncio.sleep(due - loop.time())
