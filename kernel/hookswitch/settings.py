@@ -12,7 +12,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -53,6 +61,16 @@ def networks(parts: tuple[str, ...]) -> tuple[str, ...]:
     for part in parts:
         ipaddress.ip_network(part, strict=False)
     return parts
+
+
+def web_address(text: str) -> str:
+    """Check an http:// or https:// URL; empty is none."""
+    try:
+        if text:
+            TypeAdapter(HttpUrl).validate_python(text)
+    except ValidationError:
+        raise ValueError("must be an http:// or https:// URL") from None
+    return text
 
 
 def _data_dir() -> Path:
@@ -96,7 +114,9 @@ class KernelSettings(Settings):
         False, description="Emit speaking.started and speaking.stopped unless a leg says otherwise"
     )
     rtt_enabled: bool = Field(True, description="Take and send real-time text; false refuses it")
-    webhook_url: str = Field("", description="Where events go that no leg or room claims")
+    webhook_url: Annotated[str, AfterValidator(web_address)] = Field(
+        "", description="Where events go that no leg or room claims"
+    )
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="Signs what goes to WEBHOOK_URL (X-Signature-256)"
     )
