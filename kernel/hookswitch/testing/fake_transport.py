@@ -24,6 +24,7 @@ from hookswitch.plugin import (
     CreateLeg,
     Leg,
     LegOptions,
+    LegState,
     OfferedCodec,
     Switch,
     Transport,
@@ -163,9 +164,13 @@ class FakeCall(Call):
             self.leg.command_failed(command, self.no_media)
             return False
         if self._port is None:
-            self._port = await self._switch.media.open_ring(
+            port = await self._switch.media.open_ring(
                 self.leg.id, self.rate, self.leg.on_report, self._on_heard
             )
+            if self.leg.state is LegState.HUNG_UP:  # meanwhile, when it had no port to close
+                await self._switch.media.close_port(self.leg.id)
+                return False
+            self._port = port
             self._say_frame()
             await self.leg.media_ready(self.leg.id)
         return True
