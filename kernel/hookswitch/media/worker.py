@@ -8,6 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from . import link
@@ -15,6 +16,9 @@ from .messages import Apply, with_fds
 from .runner import EngineRunner
 
 TARGET = "hookswitch.media.worker:main"
+
+NICENESS = -10
+"""Priority of media workers; lowering it takes root or CAP_SYS_NICE."""
 
 MAX_UNSENT = 1000
 """Reports kept for a control process that does not read; older ones are dropped."""
@@ -79,6 +83,9 @@ def main(end: socket.socket) -> None:
     """Run a media worker on its end of the link."""
     select.select([end], [], [])
     begin, fds = link.receive(end)
+    # Audio before everything else, where the system lets us: lateness here is heard.
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     # Nothing here makes cycles in a tick; a collection in one would only make it late.
     gc.freeze()
     gc.disable()
