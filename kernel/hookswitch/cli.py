@@ -137,8 +137,9 @@ def _check_settings(plugins: Plugins) -> None:
 def settings_classes(plugins: Plugins) -> list[tuple[str, type[Settings]]]:
     """All settings classes and who owns them."""
     found: list[tuple[str, type[Settings]]] = [("hookswitch", KernelSettings)]
-    for cls in plugins.collect("register_settings"):
-        found.append((cls.__module__.partition(".")[0], cls))
+    for cls in plugins.collect("register_settings", type):
+        if issubclass(cls, Settings):
+            found.append((cls.__module__.partition(".")[0], cls))
     return found
 
 

@@ -58,7 +58,7 @@ class Switch:
         self.plugins = plugins
         self.instance_id = instance_id
         self.speech_detection = settings.speech_detection_enabled
-        banks = tuple(plugins.collect("register_banks"))
+        banks = tuple(plugins.collect("register_banks", str))
         self.media = MediaPlane(settings.media_workers, settings.comfort_noise_enabled, banks)
         self.events = self._event_bus()
         self.legs = Legs()
@@ -259,12 +259,12 @@ class Switch:
         return EventBus(events, instance_id=self.instance_id, webhooks=webhooks)
 
     def _collect_codecs(self) -> dict[str, CodecInfo]:
-        offered = self.plugins.collect("register_codecs")
+        offered = self.plugins.collect("register_codecs", CodecInfo)
         return {codec.name: codec for codec in reversed(offered)}
 
     def _collect_transports(self) -> dict[str, Transport]:
         transports: dict[str, Transport] = {}
-        for transport in self.plugins.collect("register_transports", switch=self):
+        for transport in self.plugins.collect("register_transports", Transport, switch=self):
             if transport.name in transports:
                 log.error("a second transport for %s is left out", transport.name)
                 continue
@@ -276,5 +276,11 @@ class Switch:
             name: transport.request for name, transport in self.transports.items()
         }
         create = OneOf("type", models, absent_leg_types(models))
-        offered = self.plugins.collect("register_operations", switch=self)
-        return [*leg_operations(create), *room_operations(), *offered]
+        offered = self.plugins.collect("register_operations", Operation, switch=self)
+        operations: dict[str, Operation] = {}
+        for operation in [*leg_operations(create), *room_operations(), *offered]:
+            if operation.command in operations:
+                log.error("a second operation %s is left out", operation.command)
+                continue
+            operations[operation.command] = operation
+        return list(operations.values())

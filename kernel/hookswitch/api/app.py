@@ -26,7 +26,7 @@ PREFIX = "/v1"
 def create_app(switch: Switch) -> ASGIApp:
     """The ASGI application of a switch."""
     app = FastAPI(title="hookswitch", version=__version__, redoc_url=None)
-    plugins: list[APIRouter] = switch.plugins.collect("register_routes", switch=switch)
+    plugins: list[APIRouter] = switch.plugins.collect("register_routes", APIRouter, switch=switch)
     present = {
         (method, route.path)
         for router in plugins

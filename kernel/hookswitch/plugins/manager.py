@@ -57,18 +57,26 @@ class Plugins:
         for _ in self._call_each(hook, arguments):
             pass
 
-    def collect(self, hook: str, **arguments: Any) -> list[Any]:
-        """Everything the plugins offer by a ``register_…`` hook, lists joined."""
-        found: list[Any] = []
-        for result in self._call_each(hook, arguments):
-            found.extend(result if isinstance(result, list | tuple) else [result])
+    def collect(self, hook: str, kind: type, **arguments: Any) -> list[Any]:
+        """Everything the plugins offer by a ``register_…`` hook, lists joined.
+
+        What is no ``kind`` is reported and left out.
+        """
+        found = []
+        for name, result in self._call_each(hook, arguments):
+            for offer in result if isinstance(result, list | tuple) else [result]:
+                if isinstance(offer, kind):
+                    found.append(offer)
+                else:
+                    log.error("plugin %s: %s offers %r, which is no %s",
+                              name, hook, offer, kind.__name__)  # fmt: skip
         return found
 
     def first(self, hook: str, **arguments: Any) -> Any:
         """The first answer that is not None of a deciding hook."""
-        return next(self._call_each(hook, arguments), None)
+        return next((result for _, result in self._call_each(hook, arguments)), None)
 
-    def _call_each(self, hook: str, arguments: dict[str, Any]) -> Iterator[Any]:
+    def _call_each(self, hook: str, arguments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         caller = getattr(self.manager.hook, hook)
         # pluggy calls the plugin registered last first
         for implementation in reversed(caller.get_hookimpls()):
@@ -81,14 +89,14 @@ class Plugins:
             if self._traced:
                 log.info("%s.%s%s -> %r", implementation.plugin_name, hook, given, result)
             if result is not None:
-                yield result
+                yield implementation.plugin_name, result
 
     def _load(self, point: EntryPoint) -> None:
         plugin: object = None
         error: str | None
         try:
             plugin = point.load()
-        except Exception as problem:  # a stranger's import may raise anything
+        except (Exception, SystemExit) as problem:  # a stranger's import may raise anything
             error = f"cannot be imported: {type(problem).__name__}: {problem}"
         else:
             error = self._register(plugin, point.name)
@@ -107,6 +115,10 @@ class Plugins:
 
     def _register(self, plugin: object, name: str) -> str | None:
         """Register one plugin, or undo it; answers what is wrong with it."""
+        if isinstance(plugin, type):
+            return "is a class; an entry point names a module or an object"
+        if self.manager.is_registered(plugin):
+            return f"is registered already, as {self.manager.get_name(plugin)}"
         try:
             self.manager.register(plugin, name=name)
             self.manager.check_pending()
