@@ -28,6 +28,7 @@ class Server:
         self.sip_port = self.http_port = 0
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._workers: list[int] = []
         self._lines: list[str] = []
         self._more = threading.Condition()
 
@@ -85,17 +86,26 @@ class Server:
         self.http_port = int(self._line(_API)[1])
 
     def stop(self) -> None:
-        """SIGTERM; the server must end cleanly and leave nothing behind."""
+        """End it; it must end cleanly and leave nothing behind."""
+        self.terminate()
+        self.ended()
+
+    def terminate(self) -> None:
+        """SIGTERM."""
         assert self._process is not None
-        workers = self.workers
+        self._workers = self.workers
         self._process.send_signal(signal.SIGTERM)
+
+    def ended(self) -> None:
+        """Wait for its end after `terminate`."""
+        assert self._process is not None
         try:
             status = self._process.wait(20)
         finally:
             self.close()
         assert status == 0, self.log
         assert self.errors == []
-        processes.until_gone(workers)
+        processes.until_gone(self._workers)
 
     def kill(self) -> None:
         """kill -9; its workers must notice and end."""
