@@ -58,11 +58,7 @@ class Callee(asyncio.DatagramProtocol):
         status, extra, body = "200 OK", [], ""
         if method == "INVITE":
             status, extra, body = self._answer_invite(rest.split()[0], fields)
-        copied = [f for f in fields if re.match(r"(via|from|call-id|cseq):", f, re.IGNORECASE)]
-        (to,) = (f for f in fields if f.lower().startswith("to:"))
-        lines = [f"SIP/2.0 {status}", *copied, to if ";tag=" in to else to + ";tag=callee", *extra]
-        lines += [f"Contact: <{self.uri}>", f"Content-Length: {len(body)}", "", body]
-        self._transport.sendto("\r\n".join(lines).encode(), addr)
+        self._transport.sendto(_pack(head, status, self.uri, extra, body), addr)
 
     def _answer_invite(self, uri: str, fields: list[str]) -> tuple[str, list[str], str]:
         proxy = self._status == 407
@@ -78,6 +74,22 @@ class Callee(asyncio.DatagramProtocol):
         if credentials.get("response") != _expected(credentials) or credentials["uri"] != uri:
             return "403 Forbidden", [], ""
         return "200 OK", ["Content-Type: application/sdp"], _SDP
+
+
+def answer(request: str, status: str, contact: str, *, session: bool = False) -> bytes:
+    """A response to a request, with a session description or without."""
+    head = request.partition("\r\n\r\n")[0]
+    extra = ["Content-Type: application/sdp"] if session else []
+    return _pack(head, status, contact, extra, _SDP if session else "")
+
+
+def _pack(head: str, status: str, contact: str, extra: list[str], body: str) -> bytes:
+    fields = head.split("\r\n")[1:]
+    copied = [f for f in fields if re.match(r"(via|from|call-id|cseq):", f, re.IGNORECASE)]
+    (to,) = (f for f in fields if f.lower().startswith("to:"))
+    lines = [f"SIP/2.0 {status}", *copied, to if ";tag=" in to else to + ";tag=callee", *extra]
+    lines += [f"Contact: <{contact}>", f"Content-Length: {len(body)}", "", body]
+    return "\r\n".join(lines).encode()
 
 
 def _expected(given: dict[str, str]) -> str:
