@@ -15,7 +15,8 @@ shared-memory rings use the same rules:
   second window went by without a quiet moment, or when it was our own clock that stood still.
 - *Repeat* a quiet frame when even the largest level of a window is below what is needed.
 
-What is needed is the target, or more for a while after audio came late: the floor learns.
+What is needed is the target, or more for a while after audio came late twice within minutes: the
+floor learns. Once is an accident, and the wait it cost has bought a cushion for the next seconds.
 Amounts are in the bank's own units (samples, or chunks of some milliseconds).
 """
 
@@ -38,7 +39,8 @@ REBUFFER_TICKS = 10
 """After waiting this many ticks (200 ms) a port starts anew, with its target buffered."""
 
 FORGET_TICKS = 15000
-"""The learned floor sinks by a frame when nothing came late for this many ticks (5 minutes)."""
+"""After this many ticks (5 minutes) without lateness the last one counts no more, and the learned
+floor sinks by a frame."""
 
 _FAR = 1 << 40
 
@@ -119,7 +121,8 @@ class Playout:
     def restart(self, row: int) -> None:
         """Forget the levels of a port: its buffer was emptied."""
         self.running[row] = False
-        self._debt[row] = self._waited[row] = self._calm[row] = self._surplus[row] = 0
+        self._debt[row] = self._waited[row] = self._surplus[row] = 0
+        self._calm[row] = FORGET_TICKS
         self._overdue[row] = False
         self._least[row], self._most[row] = _FAR, -1
 
@@ -182,9 +185,10 @@ class Playout:
             waited[gone] = 0
 
     def _learn(self, rows: Rows) -> None:
-        """Audio came late: keep one frame more in future, within the maximum."""
-        highest = np.maximum(self._maximum[rows] - 2 * self.frame, self._lowest_floor[rows])
-        self._floor[rows] = np.minimum(self._floor[rows] + self.frame, highest)
+        """Audio came late: if it is not the first time, keep one frame more, within the maximum."""
+        again = rows[self._calm[rows] < FORGET_TICKS]
+        highest = np.maximum(self._maximum[again] - 2 * self.frame, self._lowest_floor[again])
+        self._floor[again] = np.minimum(self._floor[again] + self.frame, highest)
         self._calm[rows] = 0
         self._surplus[rows] = 0
         self._least[rows], self._most[rows] = _FAR, -1
