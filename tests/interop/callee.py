@@ -55,7 +55,8 @@ class Callee(asyncio.DatagramProtocol):
         self.requests.append(method)
         if method == "ACK":
             return
-        status, extra, body = "200 OK", [], ""
+        extra: list[str] = []
+        status, body = "200 OK", ""
         if method == "INVITE":
             status, extra, body = self._answer_invite(rest.split()[0], fields)
         self._transport.sendto(_pack(head, status, self.uri, extra, body), addr)

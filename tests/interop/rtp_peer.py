@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,9 @@ async def rtp_peers(frequencies: np.ndarray) -> AsyncIterator[list[RtpPeer]]:
     loop = asyncio.get_running_loop()
     peers: list[RtpPeer] = []
     for frequency in frequencies.tolist():
-        peer = RtpPeer(frequency)
-        await loop.create_datagram_endpoint(lambda p=peer: p, local_addr=("127.0.0.1", 0))
+        _, peer = await loop.create_datagram_endpoint(
+            partial(RtpPeer, frequency), local_addr=("127.0.0.1", 0)
+        )
         peers.append(peer)
     talking = asyncio.create_task(_talk(peers))
     try:

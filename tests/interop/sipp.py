@@ -10,7 +10,7 @@ import asyncio
 import csv
 import re
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,14 +143,17 @@ async def sipp(
     target: int | None = None,
     calls: int = 1,
     timeout_s: int = 20,
-    **fields: str,
+    fields: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Sipp]:
-    """Run a scenario: as caller of the UDP port ``target``, or waiting to be called."""
+    """Run a scenario: as caller of the UDP port ``target``, or waiting to be called.
+
+    ``fields`` are put in where the scenario says ``@name@``.
+    """
     processes.need("sipp")
     port = processes.free_port()
     folder = folder / f"sipp-{Path(scenario).stem}-{port}"
     folder.mkdir()
-    (folder / "scenario.xml").write_text(expand((SCENARIOS / scenario).read_text(), fields))
+    (folder / "scenario.xml").write_text(expand((SCENARIOS / scenario).read_text(), fields or {}))
     process = await asyncio.create_subprocess_exec(
         "sipp",
         *(["127.0.0.1:" + str(target)] if target else []),
@@ -175,7 +178,7 @@ async def sipp(
         await process.wait()
 
 
-def expand(scenario: str, fields: dict[str, str]) -> str:
+def expand(scenario: str, fields: Mapping[str, str]) -> str:
     """A scenario with its macros replaced."""
     known = {**_MACROS, **fields}
     return re.sub(r"@([a-z-]+)@", lambda match: known[match[1]], scenario)

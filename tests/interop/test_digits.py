@@ -76,7 +76,7 @@ async def test_digits_from_a_capture(
         "milliseconds": str(int(packets[-1].at * 1000) + 500),
     }
     async with sipp(
-        "caller_sends_digits.xml", tmp_path, target=server.sip_port, **fields
+        "caller_sends_digits.xml", tmp_path, target=server.sip_port, fields=fields
     ) as caller:
         leg = (await events.wait("leg.ringing"))["leg_id"]
         await api.post(f"/legs/{leg}/answer", 202)

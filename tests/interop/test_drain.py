@@ -37,7 +37,7 @@ async def test_drain_hangs_up_what_is_left(server: Server, tmp_path: Path) -> No
         server.terminate()
         told = time.monotonic()
         async with sipp(
-            "caller_is_refused.xml", tmp_path, target=server.sip_port, status="503"
+            "caller_is_refused.xml", tmp_path, target=server.sip_port, fields={"status": "503"}
         ) as late:
             await late.succeeded()
         async with httpx.AsyncClient(trust_env=False) as client:

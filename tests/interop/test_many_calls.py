@@ -52,7 +52,7 @@ async def test_five_hundred_calls(server: Server, api: Api, events: Events, tmp_
     (tmp_path / "tone.ulaw").write_bytes(pack_ulaw(tone(440.0, 1.0, 8000)))
     application = Application(api, events)
     fields = {"audio": str(tmp_path / "tone.ulaw")}
-    async with sipp("caller_talks.xml", tmp_path, target=server.sip_port, **fields) as first:
+    async with sipp("caller_talks.xml", tmp_path, target=server.sip_port, fields=fields) as first:
         await first.succeeded()
     before = await footprint(server, api)
     async with sipp(
@@ -62,7 +62,7 @@ async def test_five_hundred_calls(server: Server, api: Api, events: Events, tmp_
         target=server.sip_port,
         calls=CALLS,
         timeout_s=60,
-        **fields,
+        fields=fields,
     ) as callers:
         outcome = await callers.outcome()
     assert (outcome.successful, outcome.failed, outcome.unexpected) == (CALLS, 0, "")

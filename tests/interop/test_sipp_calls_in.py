@@ -78,7 +78,7 @@ async def test_a_caller_is_turned_away(
     status: int,
 ) -> None:
     async with sipp(
-        "caller_is_refused.xml", tmp_path, target=server.sip_port, status=str(status)
+        "caller_is_refused.xml", tmp_path, target=server.sip_port, fields={"status": str(status)}
     ) as caller:
         leg = (await events.wait("leg.ringing"))["leg_id"]
         if state == "early_media":
@@ -169,7 +169,7 @@ async def test_many_are_turned_away_at_once(
         *("-r", "50"),
         target=server.sip_port,
         calls=100,
-        status="486",
+        fields={"status": "486"},
     ) as callers:
         assert (await callers.outcome()).successful == 100
     await asyncio.gather(*refusals)

@@ -55,7 +55,8 @@ async def test_the_callee_hangs_up(api: Api, events: Events, tmp_path: Path) -> 
 async def test_the_callee_refuses(
     api: Api, events: Events, tmp_path: Path, status: int, phrase: str, reason: str
 ) -> None:
-    async with sipp("callee_refuses.xml", tmp_path, status=str(status), phrase=phrase) as callee:
+    fields = {"status": str(status), "phrase": phrase}
+    async with sipp("callee_refuses.xml", tmp_path, fields=fields) as callee:
         leg = await api.call(callee.uri)
         end = await events.ended(leg)
         await callee.succeeded()
@@ -96,7 +97,7 @@ async def test_early_media(api: Api, events: Events, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("qop", ["", ', qop="auth"'])
 async def test_a_password_is_asked_for(api: Api, events: Events, tmp_path: Path, qop: str) -> None:
-    async with sipp("callee_wants_password.xml", tmp_path, qop=qop) as callee:
+    async with sipp("callee_wants_password.xml", tmp_path, fields={"qop": qop}) as callee:
         leg = await api.call(callee.uri, auth={"username": "alice", "password": "wonderland"})
         await events.wait("leg.connected", leg_id=leg)
         await api.delete(f"/legs/{leg}", 202)
@@ -105,7 +106,7 @@ async def test_a_password_is_asked_for(api: Api, events: Events, tmp_path: Path,
 
 
 async def test_the_wrong_password(api: Api, events: Events, tmp_path: Path) -> None:
-    async with sipp("callee_wants_password.xml", tmp_path, qop="") as callee:
+    async with sipp("callee_wants_password.xml", tmp_path, fields={"qop": ""}) as callee:
         leg = await api.call(callee.uri, auth={"username": "alice", "password": "queen"})
         assert (await events.ended(leg))["cdr"]["reason"] == "forbidden"
         await callee.succeeded()
@@ -113,7 +114,7 @@ async def test_the_wrong_password(api: Api, events: Events, tmp_path: Path) -> N
 
 async def test_no_password_to_give(api: Api, events: Events, tmp_path: Path) -> None:
     fields = {"status": "407", "phrase": "Proxy Authentication Required"}
-    async with sipp("callee_refuses.xml", tmp_path, **fields) as callee:
+    async with sipp("callee_refuses.xml", tmp_path, fields=fields) as callee:
         leg = await api.call(callee.uri)
         assert (await events.ended(leg))["cdr"]["reason"] == "unauthorized"
         await callee.succeeded()

@@ -19,6 +19,8 @@ class WsPhone:
 
     def __init__(self, stream: websockets.ClientConnection, rate: int, say: np.ndarray) -> None:
         self.rate = rate
+        self.latest = 0.0
+        """How late, in seconds, a frame was said; what this machine is able to do just now."""
         self._stream = stream
         self._say = say
         self._heard: list[bytes] = []
@@ -31,6 +33,7 @@ class WsPhone:
         for number, offset in enumerate(range(0, len(self._say), size)):
             due = start + number / FRAMES_PER_SECOND
             await asyncio.sleep(due - asyncio.get_running_loop().time())
+            self.latest = max(self.latest, asyncio.get_running_loop().time() - due)
             await self._stream.send(self._say[offset : offset + size].astype("<i2").tobytes())
 
     async def hear(self) -> None:
