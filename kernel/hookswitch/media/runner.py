@@ -40,7 +40,7 @@ def _make_processor(reference: str, rate: int) -> Processor:
 def _try_to_load(bank: str) -> None:
     try:
         load(bank)
-    except (ImportError, AttributeError, ValueError):
+    except Exception:
         log.exception("bank %s cannot be loaded; ports that name it will be refused", bank)
 
 
@@ -102,7 +102,7 @@ class EngineRunner:
             return self._rings
         try:
             return cast(Bank, load(reference)())
-        except (ImportError, AttributeError, ValueError, OSError) as error:
+        except Exception as error:  # a stranger's import and constructor may raise anything
             raise BankError(f"bank {reference}: {error}") from error
 
     def _pulse(self) -> Pulse:

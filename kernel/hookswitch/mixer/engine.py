@@ -119,15 +119,14 @@ class Engine:
 
     def reports(self) -> list[PortReport]:
         """Hand over, and forget, what banks and engine noticed."""
-        for bank in self._banks.values():
-            self._reports.extend(bank.reports())
+        self._each_bank(lambda bank: self._reports.extend(bank.reports()))
         reports, self._reports = self._reports, []
         return reports
 
     def shutdown(self) -> None:
         """Close every port of every bank."""
-        for bank in self._banks.values():
-            bank.shutdown()
+        for name, bank in self._banks.items():
+            _guarded(name, bank.shutdown)
         self._banks.clear()
 
     # -- between ticks
@@ -146,21 +145,25 @@ class Engine:
 
     def _open(self, spec: PortSpec) -> None:
         if spec.bank not in self._banks:
-            self._banks[spec.bank] = self._make_bank(spec.bank)
+            try:
+                self._banks[spec.bank] = self._make_bank(spec.bank)
+            except BankError:
+                _close_fds([spec])  # there is no bank to own them
+                raise
         noise = spec.comfort_noise and self._comfort_noise
         frames = self._frames[spec.rate]
         row = frames.open(noise)
         try:
             self._banks[spec.bank].open(spec, row)
-        except BankError:
+        except Exception as error:
             frames.close(row)
-            raise
+            raise _as_refusal(spec.bank, error) from error
         self._ports.add(spec.id, spec.rate, row)
 
     def _close(self, spec: PortSpec) -> None:
         row = self._ports.row_of(spec.id)
         if (bank := self._banks.get(spec.bank)) is not None:
-            bank.close(spec.id)
+            _guarded(spec.bank, lambda: bank.close(spec.id))
         self._ports.remove(spec.id)
         self._frames[spec.rate].close(row)
 
@@ -176,9 +179,9 @@ class Engine:
                 bank.update(command.port, command.params)
             else:
                 bank.signal(command.port, command.message)
-        except BankError as error:
+        except Exception as error:
             what = "update" if isinstance(command, UpdatePort) else "signal"
-            data = {"command": what, "error": str(error)}
+            data = {"command": what, "error": str(_as_refusal(port.spec.bank, error))}
             self._reports.append(PortReport(command.port, "refused", data))
 
     def _touched(self, batch: Sequence[Command]) -> set[str]:
@@ -281,13 +284,29 @@ class Engine:
         self.apply([ClosePort(spec.id) for spec in specs])
         self._reports.extend(PortReport(spec.id, "closed", {"error": f"{name} failed"})
                              for spec in specs)  # fmt: skip
-        self._reports.extend(bank.reports())
-        bank.shutdown()
+        _guarded(name, lambda: self._reports.extend(bank.reports()))
+        _guarded(name, bank.shutdown)
         del self._banks[name]
 
 
 def _no_processor(reference: str, rate: int) -> Processor:
     raise LookupError(f"this engine has no processors, not {reference}")
+
+
+def _guarded(name: str, work: Callable[[], object]) -> None:
+    """Have a bank do something that must not stop the engine."""
+    try:
+        work()
+    except Exception:
+        log.exception("bank %s failed while it was closing", name)
+
+
+def _as_refusal(name: str, error: Exception) -> BankError:
+    """What a bank raised instead of doing as it was told; only a BankError was meant to be."""
+    if isinstance(error, BankError):
+        return error
+    log.error("bank %s failed", name, exc_info=error)
+    return BankError(f"bank {name} failed: {error!r}")
 
 
 def _close_fds(specs: Sequence[PortSpec]) -> None:
