@@ -225,8 +225,11 @@ class MediaPlane:
                     log.exception("handling %s of port %s", report.kind, report.port)
 
     def _tick(self) -> None:
-        for on_heard in list(self._on_heard.values()):
-            on_heard()
+        for port, on_heard in list(self._on_heard.items()):
+            try:
+                on_heard()
+            except Exception:
+                log.exception("handling what port %s heard", port)
 
     def _take_ring(self, rate: int) -> tuple[_OpenArena, int]:
         arenas = self._arenas.setdefault(rate, [])
