@@ -16,7 +16,6 @@ from hookswitch.events.record import WebhookTarget
 from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.operations.model import ApiModel
 
-
 LONGEST = 2**31 - 1
 """Seconds; a timer cannot be set for any number JSON can write."""
 
