@@ -13,7 +13,8 @@ def pages() -> list[Path]:
     """All Markdown files of the repository."""
     folders = ("docs", "kernel", "plugins", "bench", "tests")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.md")]
-    return [ROOT / "README.md", *sorted(p for p in found if ".venv" not in p.parts)]
+    ours = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    return [ROOT / "README.md", *sorted(ours)]
 
 
 def without_code(text: str) -> str:
