@@ -42,9 +42,13 @@ def listen(address: str) -> socket.socket:
     host = host.strip("[]") or "0.0.0.0"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port)), family=family, backlog=2048)
+        listener = socket.create_server((host, int(port)), family=family, backlog=2048)
     except OSError as error:
         raise SettingsError(f"HTTP_ADDR: cannot listen on {address}: {error.strerror}") from None
+    # Connections inherit it. asyncio itself does not set it on them, and an answer's second packet
+    # would wait 40 ms for the acknowledgement of its first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def http_server(switch: Switch) -> HttpServer:
