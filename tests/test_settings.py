@@ -110,7 +110,7 @@ def test_what_makes_no_sense_is_refused_by_name(
 def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXAMPLE_COUNT", "0")
     monkeypatch.setenv("EXAMPLE_ON", "perhaps")
-    with pytest.raises(SettingsError, match="EXAMPLE_COUNT.*; EXAMPLE_ON"):
+    with pytest.raises(SettingsError, match=r"EXAMPLE_COUNT.*; EXAMPLE_ON"):
         load(Example)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
@@ -30,8 +31,8 @@ async def upgrade(server: RunningSwitch, **query: str) -> int:
         async with server.vsi(**query):
             return 101
     except InvalidStatus as refused:
-        assert b'"error"' in refused.response.body
-        return refused.response.status_code
+        body = json.loads(refused.response.body)
+        return refused.response.status_code if body["error"] else 0
 
 
 async def test_keys_open_what_they_are_for(tmp_path: Path, subtests: pytest.Subtests) -> None:
@@ -227,7 +228,7 @@ def test_loopback_may_be_open(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:80", ":80", "[::]:80", "192.0.2.1:80", "host:80"])
 def test_a_public_address_needs_keys_or_a_list(address: str) -> None:
-    with pytest.raises(SettingsError, match="HTTP_ADDR.*API_KEYS.*ALLOWED_IPS.*API_OPEN"):
+    with pytest.raises(SettingsError, match=r"HTTP_ADDR.*API_KEYS.*ALLOWED_IPS.*API_OPEN"):
         check_exposure(KernelSettings(http_addr=address))
     for protection in ({"api_keys": "a:b"}, {"allowed_ips": "10.0.0.1"}, {"api_open": True}):
         check_exposure(KernelSettings(http_addr=address, **protection))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -148,6 +149,13 @@ def test_the_name_of_an_instance_is_kept(tmp_path: Path) -> None:
 def test_it_listens(address: str) -> None:
     with listen(address) as listener:
         assert listener.getsockname()[1] > 0
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen("127.0.0.1:0") as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:0", "no.such.host.invalid:0"])

@@ -1,10 +1,10 @@
 """A transport in memory: calls whose far end does what a test says.
 
-    fake = FakePlugin()
-    async with run_switch(tmp_path, fake) as server:
-        call = fake.transport.receive()          # somebody calls
-        call.says(tone(440, rate=call.rate))
-        await call.answers()
+fake = FakePlugin()
+async with run_switch(tmp_path, fake) as server:
+    call = fake.transport.receive()          # somebody calls
+    call.says(tone(440, rate=call.rate))
+    await call.answers()
 """
 
 from __future__ import annotations

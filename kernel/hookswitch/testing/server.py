@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import httpx
+from uvicorn import Config
 
-from hookswitch.api.server import http_server, listen
+from hookswitch.api.server import HttpServer, http_server, listen
 from hookswitch.plugins.manager import Plugins
 from hookswitch.settings import KernelSettings
 from hookswitch.switch import Switch
@@ -21,6 +23,29 @@ from .recorder import PATIENCE, EventRecorder
 from .vsi import VsiClient, open_vsi
 
 INSTANCE = "test-instance"
+
+
+class _PromptServer(HttpServer):
+    """Ends when it is told to, where uvicorn looks ten times a second: tests start hundreds."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.told.wait()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        async with asyncio.timeout(PATIENCE):
+            while self.server_state.connections or self.server_state.tasks:
+                await asyncio.sleep(0.001)
+        for server in self.servers:
+            await server.wait_closed()
 
 
 class RunningSwitch:
@@ -84,15 +109,15 @@ async def run_switch(
         await switch.start()
         with listen("127.0.0.1:0") as listener:
             host, port = listener.getsockname()[:2]
-            http = http_server(switch)
+            http = _PromptServer(http_server(switch).config)
             serving = asyncio.create_task(http.serve([listener]))
             server = RunningSwitch(switch, fake.transport, recorder, f"{host}:{port}")
             try:
                 yield server
             finally:
                 await server.http.aclose()
-                http.should_exit = True  # noticed within 0.1 s; the switch ends meanwhile
                 await switch.stop()
+                http.told.set()
                 await serving
         assert server.open_ports == []
         assert len(switch.legs) == 0
