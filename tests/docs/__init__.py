@@ -13,7 +13,7 @@ def pages() -> list[Path]:
     """All Markdown files of the repository."""
     folders = ("docs", "kernel", "plugins", "bench", "tests")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.md")]
-    ours = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    ours = [path for path in found if "/." not in str(path.relative_to(ROOT))]
     return [ROOT / "README.md", *sorted(ours)]
 
 
