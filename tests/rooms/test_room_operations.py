@@ -213,6 +213,8 @@ async def test_a_room_is_created_for_the_legs_it_is_named_by(
     await asyncio.gather(*(call.answers() for call in calls))
     room = await running_switch.ask("GET", "/v1/rooms/r")
     assert {leg["id"] for leg in room["participants"]} == {call.leg.id for call in calls}
+    for call in calls:
+        await running_switch.events.wait("leg.joined_room", leg_id=call.leg.id)
     assert running_switch.events.types(room_id="r").count("room.created") == 1
 
 

@@ -42,6 +42,7 @@ class _PromptServer(HttpServer):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         async with asyncio.timeout(PATIENCE):
+            # noqa, because uvicorn tells nobody when these sets become empty
             while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         for server in self.servers:
