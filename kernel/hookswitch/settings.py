@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,6 +22,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -54,6 +56,14 @@ def host_port(text: str) -> str:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("an IPv6 address stands in brackets, such as [::1]:8080")
     return text
+
+
+def origins(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each part is an origin of a web page, or ``*``."""
+    for part in parts:
+        if part != "*" and not re.fullmatch(r"https?://[^/\s]+", part):
+            raise ValueError(f"{part!r} is no origin, such as https://app.example.com")
+    return parts
 
 
 def networks(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,7 +152,7 @@ class KernelSettings(Settings):
     trust_proxy_headers: bool = Field(
         False, description="Take the caller's address from X-Forwarded-For (behind a proxy only)"
     )
-    cors_origins: CommaSeparated = Field(
+    cors_origins: Annotated[CommaSeparated, AfterValidator(origins)] = Field(
         (), description="Origins of web pages that may call the API; * for any"
     )
     drain_timeout: float = Field(
@@ -158,8 +168,10 @@ def load(cls: type[S]) -> S:
     try:
         return cls()
     except ValidationError as error:
-        problems = [
-            f"{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
-        ]
-        raise SettingsError("; ".join(problems)) from None
+        raise SettingsError("; ".join(_problem(item) for item in error.errors())) from None
+
+
+def _problem(item: ErrorDetails) -> str:
+    """One thing that is wrong; a check of several variables names them itself."""
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{str(item['loc'][0]).upper()}: {message}" if item["loc"] else message

@@ -71,6 +71,7 @@ class Switch:
             if settings.webhook_url
             else None
         )
+        self._started: list[Transport] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.codecs = self._collect_codecs()
         self.transports: dict[str, Transport] = self._collect_transports()
@@ -85,6 +86,7 @@ class Switch:
         self.media.start()
         for transport in self.transports.values():
             await transport.start()
+            self._started.append(transport)
         self.plugins.notify("server_started", switch=self)
 
     def drain(self) -> None:
@@ -108,7 +110,7 @@ class Switch:
             await asyncio.wait(waiting, timeout=5.0)
         for task in waiting:
             task.cancel()
-        for transport in self.transports.values():
+        for transport in self._started:
             await transport.stop()
         for room in self.rooms:
             await self.rooms.delete(room.id)

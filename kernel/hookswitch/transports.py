@@ -15,6 +15,7 @@ from pydantic import Field, HttpUrl, field_validator
 from hookswitch.events.record import WebhookTarget
 from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.operations.model import ApiModel
+from hookswitch.rooms.room import check_room_id
 
 LONGEST = 2**31 - 1
 """Seconds; a timer cannot be set for any number JSON can write."""
@@ -52,6 +53,13 @@ class CreateLeg(ApiModel):
     speech_detection: bool | None = Field(
         None, description="Emit speaking events; default SPEECH_DETECTION_ENABLED"
     )
+
+    @field_validator("room_id")
+    @classmethod
+    def _can_be_a_room(cls, room_id: str | None) -> str | None:
+        if room_id is not None:
+            check_room_id(room_id)
+        return room_id
 
     @field_validator("headers")
     @classmethod

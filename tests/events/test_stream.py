@@ -67,7 +67,7 @@ async def test_the_application_filter(path: Path, after: int | None) -> None:
         assert await silent(stream)
 
 
-@pytest.mark.parametrize("pattern", ["(", "a" * 257, "(?P<x>a)(?P<x>b)"])
+@pytest.mark.parametrize("pattern", ["(", "a" * 257, "(?<=a)b"])
 async def test_a_bad_filter(path: Path, pattern: str) -> None:
     async with running(path) as bus:
         with pytest.raises(BadRequest, match="app_id"):

@@ -183,7 +183,7 @@ async def test_a_call_that_ends_while_it_is_answered_is_not_added(
     call = running_switch.fake.receive("sip_inbound")
     call.no_media = "no port is free"
     adding = asyncio.create_task(
-        running_switch.problem(409, "POST", "/v1/rooms/r/legs", {"leg_id": call.leg.id})
+        running_switch.problem(400, "POST", "/v1/rooms/r/legs", {"leg_id": call.leg.id})
     )
     await running_switch.events.wait("leg.command_failed", leg_id=call.leg.id)
     await call.hangs_up()

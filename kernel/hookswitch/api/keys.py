@@ -25,17 +25,17 @@ class ApiKey:
 
 def parse_keys(setting: SecretStr) -> tuple[ApiKey, ...]:
     """Keys from ``name:secret[:read|control]``, comma-separated. Raises SettingsError."""
-    keys = []
+    keys: list[ApiKey] = []
     for text in comma_separated(setting.get_secret_value()):
         name, _, rest = text.partition(":")
-        secret, _, scope = rest.rpartition(":")
-        if scope not in SCOPES:
-            secret, scope = rest, "control"
-        if not name or not secret:
+        secret, _, scope = rest.partition(":")
+        if not name or not secret or (scope or "control") not in SCOPES:
             raise SettingsError(
                 "API_KEYS: each key is name:secret, name:secret:read or name:secret:control"
             )
-        keys.append(ApiKey(name, secret, scope))
+        if name in (key.name for key in keys):
+            raise SettingsError(f"API_KEYS: two keys are named {name}")
+        keys.append(ApiKey(name, secret, scope or "control"))
     return tuple(keys)
 
 

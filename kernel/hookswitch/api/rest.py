@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 
 from hookswitch.operations.absent import OPERATIONS, install_hint
 from hookswitch.operations.model import OneOf, parse
@@ -56,6 +57,8 @@ def _endpoint(switch: Switch, operation: Operation) -> Endpoint:
             if operation.request is not None:
                 parsed = parse(operation.request, await json_body(request))
             answer = await operation.perform(switch, request.path_params, parsed)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except Exception as problem:
             error = translated(problem)
             return error_response(error.status, error.message, switch.instance_id)

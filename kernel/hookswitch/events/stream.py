@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
+
+import re2
 
 from hookswitch.errors import BadRequest
 from hookswitch.events.log import EventLog
@@ -22,15 +23,21 @@ class StreamClosed(Exception):
 
 
 class AppFilter:
-    """Matches the application of an event, searched anywhere in it; an untagged one is ''."""
+    """Matches the application of an event, searched anywhere in it; an untagged one is ''.
+
+    RE2 matches in linear time: no pattern of a caller can make the server stand still.
+    """
 
     def __init__(self, pattern: str | None) -> None:
         if pattern and len(pattern) > LONGEST_FILTER:
             raise BadRequest(f"app_id: longer than {LONGEST_FILTER} characters")
+        options = re2.Options()
+        options.log_errors = False
         try:
-            self._search = re.compile(pattern).search if pattern else None
-        except (re.error, RecursionError, OverflowError) as error:
-            raise BadRequest(f"app_id: not a regular expression: {error}") from error
+            self._search = re2.compile(pattern, options).search if pattern else None
+        except re2.error as error:
+            problem = error.args[0].decode(errors="replace")
+            raise BadRequest(f"app_id: not a regular expression: {problem}") from error
         self._known: dict[str, bool] = {}
 
     def __call__(self, record: Record) -> bool:

@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import (
@@ -200,19 +200,33 @@ class MediaPlane:
         await self._rooms[room].apply(commands)
 
     async def join(self, port: str, room: str, settings: SetPort) -> None:
-        """Put a port into a room, with its mute, deaf and role, in one step."""
+        """Put a port into a room, with its mute, deaf and role, in one step.
+
+        Raises CommandError, and then the port is where it was.
+        """
+        if port not in self._where or room not in self._rooms:
+            raise CommandError(f"port {port} or room {room} has just gone")
         source, target = self._where[port], self._rooms[room]
         if source is target:
             await target.apply([settings, Join(port, room)])
             return
-        spec = source.topology.ports[port].spec
+        before = source.topology.ports[port]
+        spec, back = before.spec, source.topology.commands_of(port)
+        settings = replace(settings, speech=before.speech, processor=before.processor)
         await source.apply([SignalPort(port, {"handover": True}), ClosePort(port)])
         self._where[port] = target
         try:
             await target.apply([OpenPort(spec), settings, Join(port, room)])
+        except CommandError:
+            self._where[port] = source
+            await self._put_back(port, source, back)
+            raise
+
+    async def _put_back(self, port: str, host: Host, commands: Sequence[Command]) -> None:
+        try:
+            await host.apply(commands)
         except CommandError as error:
             self._report([PortReport(port, "closed", {"error": str(error)})])
-            raise
 
     # -- within
 

@@ -12,8 +12,10 @@ from .runner import load
 
 def run(target: str, fd: int) -> None:
     """Call ``target`` with the link; it returns or raises LinkClosed when the kernel hangs up."""
-    # A terminal's Ctrl-C reaches the whole group; the control process ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and service managers signal the whole group; the control process drains first, and
+    # then ends its workers itself by hanging up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     end = socket.socket(fileno=fd)
     end.setblocking(False)
     try:

@@ -97,15 +97,20 @@ class Topology:
             for name, room in self.rooms.items()
             for command in (OpenRoom(name, room.rate), SetRouting(name, room.matrix))
         ]
-        for name, port in self.ports.items():
-            batch: list[Command] = [
-                OpenPort(port.spec),
-                SetPort(name, port.mute, port.deaf, port.role, port.speech, port.processor),
-            ]
-            if port.room is not None:
-                batch.append(Join(name, port.room))
-            yield batch
+        for name in self.ports:
+            yield self.commands_of(name)
         yield [Connect(*edge, gain) for edge, gain in self.edges.items()]
+
+    def commands_of(self, name: str) -> list[Command]:
+        """What opens this port as it is now, without its edges."""
+        port = self.ports[name]
+        commands: list[Command] = [
+            OpenPort(port.spec),
+            SetPort(name, port.mute, port.deaf, port.role, port.speech, port.processor),
+        ]
+        if port.room is not None:
+            commands.append(Join(name, port.room))
+        return commands
 
     @singledispatchmethod
     def _apply(self, command: Command) -> Undo:

@@ -53,7 +53,9 @@ class EarlyMedia(ApiModel):
 class SendDtmf(ApiModel):
     """Digits to send."""
 
-    digits: str = Field(description="0-9, *, #, A-D; a comma pauses for half a second")
+    digits: str = Field(
+        max_length=256, description="0-9, *, #, A-D; a comma pauses for half a second"
+    )
 
     @field_validator("digits")
     @classmethod

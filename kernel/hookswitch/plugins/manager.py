@@ -12,6 +12,7 @@ from typing import Any
 import pluggy
 
 from hookswitch import hookspecs
+from hookswitch.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ class Plugins:
             given = {name: arguments[name] for name in implementation.argnames}
             try:
                 result = implementation.function(**given)
+            except SettingsError:
+                raise  # the operator must know now, not find the plugin missing later
             except Exception:
                 log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hookswitch.errors import BadRequest, Conflict, NotFound
@@ -17,7 +18,7 @@ from hookswitch.media.plane import MediaPlane
 from hookswitch.mixer.bank import ROOM_RATES
 from hookswitch.mixer.commands import Leave, SetPort, SetRouting
 
-from .room import Guest, Matrix, Room
+from .room import Guest, Matrix, Room, check_room_id
 
 EmitOfRoom = Callable[[Room, Event], None]
 
@@ -68,7 +69,10 @@ class Rooms:
         rate = sample_rate or self._default_rate
         if rate not in ROOM_RATES:
             raise BadRequest(f"sample_rate: must be one of {ROOM_RATES}")
-        room = Room(room_id or str(uuid.uuid4()), rate, app_id, webhook)
+        try:
+            room = Room(check_room_id(room_id or str(uuid.uuid4())), rate, app_id, webhook)
+        except ValueError as error:
+            raise BadRequest(f"id: {error}") from None
         if room.id in self._rooms:
             raise Conflict(f"room {room.id} exists already")
         self._rooms[room.id] = room
@@ -105,13 +109,21 @@ class Rooms:
         if leg.room_id == room_id:
             raise BadRequest(f"leg_id: leg {leg.id} is in room {room_id} already")
         if leg.state is LegState.RINGING and leg.type == "sip_inbound":
-            leg.call.answer(None)
-            await leg.reach(LegState.CONNECTED, within=ANSWER_WITHIN)
+            await self._answered(leg)
         if leg.port is None or leg.state in (LegState.RINGING, LegState.HUNG_UP):
             raise BadRequest(f"leg_id: leg {leg.id} is not connected")
         room = await self.ensure(room_id, leg.app_id)
         async with leg.moving:
             return await self._move(room, leg, leg.port, entrance)
+
+    async def _answered(self, leg: Leg) -> None:
+        """Have a ringing leg answered, unless it is being answered, and wait for that."""
+        with suppress(Conflict):
+            leg.call.answer(None)
+        try:
+            await leg.reach(LegState.CONNECTED, within=ANSWER_WITHIN)
+        except Conflict as error:
+            raise BadRequest(f"leg_id: {error}") from None
 
     async def _move(self, room: Room, leg: Leg, port: str, entrance: Entrance) -> str | None:
         before = leg.room_id

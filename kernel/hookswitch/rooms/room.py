@@ -13,6 +13,19 @@ Matrix = Mapping[str, tuple[str, ...]]
 """Listener role -> the source roles it hears."""
 
 
+LONGEST_ID = 200
+"""Characters of a room's id."""
+
+
+def check_room_id(room_id: str) -> str:
+    """Raise ValueError for an id that no path could name."""
+    if not room_id.isprintable() or "/" in room_id or len(room_id) > LONGEST_ID:
+        raise ValueError(
+            f"a room's id has no slash, no control character and at most {LONGEST_ID} characters"
+        )
+    return room_id
+
+
 @dataclass(frozen=True, slots=True)
 class Guest:
     """A participant that is no leg: a bare WebSocket in the room.

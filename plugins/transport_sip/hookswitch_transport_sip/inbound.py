@@ -9,7 +9,7 @@ from hookswitch.plugin import BadRequest, Conflict, Leg, LegState
 from .calls import MEDIA_ERRORS, SipCall
 from .media import CallMedia
 from .reasons import status_of
-from .sdp.errors import NotAcceptable
+from .sdp.errors import NotAcceptable, SdpError
 from .sip.events import Acknowledged, Cancelled, Event
 from .sip.uas import InboundCall
 
@@ -125,7 +125,8 @@ class InboundSipCall(SipCall):
         self._answering = False
         self.leg.command_failed(command, str(error))
         if self.leg.state is not LegState.HUNG_UP:
-            self.leg.hang_up("service_unavailable")
+            fits = not isinstance(error, SdpError)
+            self.leg.hang_up("service_unavailable" if fits else "not_acceptable")
 
     def _check_codec(self, codec: str | None) -> None:
         """Raise BadRequest unless the codec was offered and is the one used so far, if any."""

@@ -8,13 +8,27 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from hookswitch.plugin import Settings
-from hookswitch.settings import CommaSeparated
+from hookswitch.settings import CommaSeparated, networks
 
 
 def ip_address(text: str) -> str:
     """Check a numeric address (or nothing)."""
     if text:
         ipaddress.ip_address(text)
+    return text
+
+
+def one_line(text: str) -> str:
+    """Check that a text can stand in a header."""
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+def no_blanks(text: str) -> str:
+    """Check that a text can stand in a URI."""
+    if any(c.isspace() or not c.isprintable() or c in "<>@" for c in text):
+        raise ValueError("must be a domain, such as example.com")
     return text
 
 
@@ -35,10 +49,12 @@ class SipSettings(Settings):
         "", description="Public address announced instead of SIP_BIND_IP, behind a NAT"
     )
     sip_port: Port = Field(5060, description="UDP port for SIP; 0 takes any free one")
-    sip_domain: str = Field(
+    sip_domain: Annotated[str, AfterValidator(no_blanks)] = Field(
         "", description="Domain of the From of calls made; default the announced address"
     )
-    sip_host: str = Field("hookswitch", description="User-Agent and Server header")
+    sip_host: Annotated[str, AfterValidator(one_line)] = Field(
+        "hookswitch", description="User-Agent and Server header"
+    )
     sip_codecs: CommaSeparated = Field(
         ("PCMU", "PCMA"), description="Codecs in order of preference"
     )
@@ -51,7 +67,7 @@ class SipSettings(Settings):
     sip_jitter_buffer_max_ms: int = Field(
         300, ge=20, le=1000, description="More than this is never held; the surplus is skipped"
     )
-    sip_trust_headers_from: CommaSeparated = Field(
+    sip_trust_headers_from: Annotated[CommaSeparated, AfterValidator(networks)] = Field(
         (), description="IPs and CIDRs whose X-Webhook-URL, X-Webhook-Secret and X-App-ID count"
     )
     rtp_port_min: Port = Field(10000, description="First UDP port for RTP and RTCP")
@@ -64,8 +80,13 @@ class SipSettings(Settings):
     def _check(self) -> SipSettings:
         if self.rtp_port_max < self.rtp_port_min + 1:
             raise ValueError("RTP_PORT_MAX must be greater than RTP_PORT_MIN")
-        for text in self.sip_trust_headers_from:
-            ipaddress.ip_network(text, strict=False)
+        if self.sip_jitter_buffer_max_ms < self.sip_jitter_buffer_ms:
+            raise ValueError("SIP_JITTER_BUFFER_MAX_MS must not be less than SIP_JITTER_BUFFER_MS")
+        if ipaddress.ip_address(self.announced_ip).is_unspecified:
+            raise ValueError(
+                f"SIP_BIND_IP: nobody can send to {self.announced_ip}; listen there by "
+                "SIP_LISTEN_IP, and let SIP_BIND_IP or SIP_EXTERNAL_IP be an address of this host"
+            )
         return self
 
     @property

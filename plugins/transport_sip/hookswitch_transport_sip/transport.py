@@ -27,8 +27,10 @@ from .inbound import InboundSipCall
 from .media import CallMedia
 from .outbound import OutboundSipCall
 from .rtp_ports import RtpPorts
+from .sdp.audio import LocalAudio
 from .sdp.description import SessionDescription
-from .sdp.errors import NotAcceptable, SdpError
+from .sdp.errors import SdpError
+from .sdp.negotiation import AudioNegotiation
 from .sdp.streams import offered_codecs
 from .settings import SipSettings
 from .signalling import Signalling
@@ -161,7 +163,7 @@ class SipTransport(Transport):
     def _invited(self, event: InviteReceived) -> None:
         dialogue, request = event.call, event.request
         try:
-            offered = None if request.sdp is None else _offered(request.sdp, self._codecs)
+            offered = None if request.sdp is None else self._offered(request.sdp)
         except SdpError as error:
             log.info("INVITE from %s refused: %s", event.source.host, error)
             dialogue.reject(error.status, self.signalling.now())
@@ -190,9 +192,7 @@ class SipTransport(Transport):
 
     def _options(self, request: Request, source: str) -> LegOptions:
         """The leg an INVITE describes; only a trusted source may choose where events go."""
-        headers = {
-            name: value for name, value in request.headers if name.lower().startswith(("x-", "p-"))
-        }
+        headers = {name: value for name, value in request.headers if _is_shown(name)}
         options = LegOptions(headers=headers)
         if self.settings.trusts(source):
             get = request.headers.get
@@ -200,6 +200,14 @@ class SipTransport(Transport):
                 options.webhook = WebhookTarget(url, get("X-Webhook-Secret"))
             options.app_id = get("X-App-ID")
         return options
+
+    def _offered(self, sdp: bytes) -> tuple[OfferedCodec, ...]:
+        """The codecs of an offer. Raises SdpError when we could not answer it."""
+        local = LocalAudio(self._codecs, self.settings.announced_ip, port=9, session_id=0)
+        AudioNegotiation(local).answer(sdp)
+        return tuple(
+            OfferedCodec(**codec) for codec in offered_codecs(SessionDescription.parse(sdp))
+        )
 
     def _options_status(self, request: Request) -> int:
         return 503 if self._draining else 200
@@ -230,12 +238,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _offered(sdp: bytes, ours: tuple[CodecInfo, ...]) -> tuple[OfferedCodec, ...]:
-    """The codecs of an offer. Raises SdpError when it is malformed or none of them is ours."""
-    offered = tuple(
-        OfferedCodec(**codec) for codec in offered_codecs(SessionDescription.parse(sdp))
-    )
-    names = {codec.name.lower() for codec in ours}
-    if not any(codec.name.lower() in names for codec in offered):
-        raise NotAcceptable("no codec in common")
-    return offered
+def _is_shown(name: str) -> bool:
+    """Whether an application gets to see a header; a secret is for us alone."""
+    name = name.lower()
+    return name.startswith(("x-", "p-")) and name != "x-webhook-secret"
