@@ -21,13 +21,16 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .processes import Helper, children, cpu_seconds, helper, resident_bytes
 
-WARM_UP = 3.0
+WARM_UP = 10.0
+"""Seconds of talk before anything is measured: all phones begin in the same instant, and what that
+stalls is made up for within a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,8 @@ def floor(legs: int, seconds: float) -> Figures:
         arguments = [str(legs), "1", str(WARM_UP), str(seconds), *ports]
         with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
             load.hear()
-            used, report, ticks = _measure(load, timer, [echo.pid], seconds)
-    return _figures("floor", legs, seconds, used, report, ticks, (0.0, 0), 0.0)
+            used, report, ticks, late = _measure(load, timer, [echo.pid], seconds)
+    return _figures("floor", legs, seconds, used, report, ticks, late, 0.0)
 
 
 def server(legs: int, room: int, rate: int, seconds: float) -> Figures:
@@ -112,9 +115,7 @@ def server(legs: int, room: int, rate: int, seconds: float) -> Figures:
                 load.hear()
                 memory = (running.memory() - before) / legs / 1024
                 pids = [*children(running.pid), running.pid]
-                ticks_before = running.ticks()
-                used, report, ticks = _measure(load, timer, pids, seconds)
-                late = tuple(a - b for a, b in zip(running.ticks(), ticks_before, strict=True))
+                used, report, ticks, late = _measure(load, timer, pids, seconds, running.ticks)
         finally:
             running.stop()
     what = f"rooms of {room} at {rate // 1000} kHz"
@@ -122,18 +123,24 @@ def server(legs: int, room: int, rate: int, seconds: float) -> Figures:
 
 
 def _measure(
-    load: Helper, timer: Helper, pids: list[int], seconds: float
-) -> tuple[list[float], dict[str, Any], dict[str, Any]]:
-    """Have the load run; answers what each process used, the load last, and the reports."""
+    load: Helper,
+    timer: Helper,
+    pids: list[int],
+    seconds: float,
+    ticks: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0),
+) -> tuple[list[float], dict[str, Any], dict[str, Any], tuple[float, ...]]:
+    """Have the load run; answers what each process used (the load last), the reports, and how
+    many ``ticks`` were late and were done, all after the warm-up."""
     load.tell(go=True)
     time.sleep(WARM_UP)
     pids = [*pids, load.pid]
-    before = [cpu_seconds(pid) for pid in pids]
+    before, ticks_before = [cpu_seconds(pid) for pid in pids], ticks()
     time.sleep(seconds)
     used = [cpu_seconds(pid) - start for pid, start in zip(pids, before, strict=True)]
+    late = tuple(after - start for after, start in zip(ticks(), ticks_before, strict=True))
     report = load.hear()
     timer.tell(stop=True)
-    return used, report, timer.hear()
+    return used, report, timer.hear(), late
 
 
 def _figures(
