@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from socket import SO_SNDBUF, SOL_SOCKET
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 from websockets.http11 import Request
+
+from hookswitch.websocket.socket import SEND_BUFFER
 
 EXTENSION = "hookswitch.line"
 """Key of a connection's `Line` among the extensions of its ASGI scope."""
@@ -23,6 +26,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Request) -> None:
         self.line = Line(self)
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
         super().handle_connect(event)
         if self.response.status_code == 101:
             self.scope["extensions"][EXTENSION] = self.line  # type: ignore[assignment]  # an object, no dict

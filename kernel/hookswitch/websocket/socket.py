@@ -12,6 +12,10 @@ _ORDERLY = frozenset({1000, 1001, 1005, 1012})
 
 NO_CLOSE_FRAME = 1006
 
+SEND_BUFFER = 32 * 1024
+"""Bytes the system may hold unsent for a peer: more would be stale audio that nobody counts, and
+would hide that the peer does not read."""
+
 
 class SocketClosed(Exception):
     """The socket is closed; ``reason`` is a CDR's: hangup, connection_reset or ws_error."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from hookswitch.websocket.socket import NO_CLOSE_FRAME, Message, SocketClosed
+from hookswitch.websocket.socket import NO_CLOSE_FRAME, SEND_BUFFER, Message, SocketClosed
 
 from .requests import CreateWebSocketLeg
 
@@ -57,6 +58,8 @@ async def dial(request: CreateWebSocketLeg) -> ClientSocket:
         raise DialFailed(_REASONS.get(status, "ws_dial_failed"), f"HTTP {status}") from None
     except (OSError, WebSocketException, ValueError, EOFError) as error:
         raise DialFailed("ws_dial_failed", f"{type(error).__name__}: {error}") from None
+    sock = connection.transport.get_extra_info("socket")
+    sock.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER)
     return ClientSocket(connection)
 
 
