@@ -85,6 +85,9 @@ class InboundSipCall(SipCall):
             sdp = await self._session(codec)
         except MEDIA_ERRORS as error:
             self._early = False
+            if self.media is not None:
+                self.media.close()  # the next attempt takes ports of its own
+                self.media = None
             self.leg.command_failed("early_media", str(error))
             return
         if self.leg.state is LegState.RINGING:
