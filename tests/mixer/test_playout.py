@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hookswitch.mixer.fade import CHUNKS, Fader
-from hookswitch.mixer.playout import REBUFFER_TICKS, WINDOW_TICKS, Playout
+from hookswitch.mixer.playout import LOUD_WINDOWS, REBUFFER_TICKS, WINDOW_TICKS, Playout
 
 FRAME = 4
 
@@ -110,8 +110,8 @@ def test_a_loss_within_a_cushion_is_concealed_in_its_place() -> None:
 
 
 def test_reordered_packets_play_in_order_within_the_cushion() -> None:
-    line = Line(target=8)
-    run(line, 40, [(i + (1.5 if i % 5 == 0 else 0), i) for i in range(40)])
+    line = Line(target=12)
+    run(line, 40, [(i + (1.5 if i % 5 == 4 else 0), i) for i in range(40)])
     heard = [each for each in line.played if each is not None]
     assert heard == sorted(heard)
     assert line.counters()[1] == 0
@@ -142,10 +142,10 @@ def test_surplus_is_dropped_in_silence() -> None:
     assert line.played[599] == 609
 
 
-def test_surplus_of_audio_that_is_never_quiet_is_cut_after_another_window() -> None:
+def test_surplus_of_audio_that_is_never_quiet_is_cut_after_some_windows() -> None:
     arrivals = [(0, i) for i in range(10)] + [(i, i + 10) for i in range(1000)]
     line = Line(quiet=False)
-    run(line, 2 * WINDOW_TICKS - 1, arrivals)
+    run(line, (1 + LOUD_WINDOWS) * WINDOW_TICKS - 1, arrivals)
     assert line.counters() == (0, 0, 0, 0)
     line = Line(quiet=False)
     run(line, 600, arrivals)
@@ -179,10 +179,10 @@ def test_beyond_the_maximum_it_is_cut_at_once() -> None:
 
 
 def test_late_once_is_an_accident_twice_is_a_habit() -> None:
-    late = {50, 450}
+    late = {50, 250}
     arrivals = [(i + (i in late), i) for i in range(1200)]
     line = Line(quiet=True)
-    run(line, 400, arrivals)
+    run(line, 200, arrivals)
     assert line.counters() == (1, 0, 1, 0)
     line = Line(quiet=True)
     run(line, 1100, arrivals)
@@ -215,8 +215,8 @@ def test_clock_drift_is_absorbed(ppm: int, target: int) -> None:
         delays.append(line.head - line.play)
     underruns, concealed, dropped, repeated = line.counters()
     assert concealed == 0
-    assert underruns <= 2
-    assert gaps <= 3 + target // FRAME
+    assert underruns <= 3  # the first is taken for an accident
+    assert gaps <= 4 + target // FRAME
     expected = ticks * 200e-6
     assert abs(dropped - repeated - underruns - np.sign(ppm) * expected) <= 3
     assert max(delays) <= max(target, FRAME) + FRAME

@@ -1,4 +1,8 @@
-"""The beat of the media path: when the next tick is due, and how late it came."""
+"""The beat of the media path: when the next tick is due, and how late it came.
+
+What has arrived is gathered shortly before the tick, while nobody waits for it: reading a thousand
+sockets takes milliseconds, and audio that had to wait for that would be late by as much.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ LATE = 0.005
 HOPELESS = 0.1
 """A clock this far behind (seconds) gives up the missed ticks instead of hurrying through them."""
 
+LEAD_MIN, LEAD_MAX = 0.002, 0.010
+"""Bounds of the time (seconds) by which gathering begins before its tick."""
+
 
 class TickClock:
     """Counts ticks of 20 ms on a monotonic clock that the caller reads."""
@@ -19,6 +26,17 @@ class TickClock:
         self.due = now + PERIOD
         self.ticks = self.late = self.skipped = 0
         self._worst = 0.0
+        self._lead = LEAD_MIN
+
+    @property
+    def gather_due(self) -> float:
+        """When to gather for the next tick."""
+        return self.due - self._lead
+
+    def gathered(self, seconds: float) -> None:
+        """Gathering took so long: begin early enough for it to be over when the tick is due."""
+        wanted = min(max(1.25 * seconds + LEAD_MIN / 2, LEAD_MIN), LEAD_MAX)
+        self._lead += (wanted - self._lead) / 8
 
     def begin(self, now: float) -> bool:
         """A tick begins now; answers whether ticks were given up before it."""

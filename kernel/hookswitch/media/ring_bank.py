@@ -187,6 +187,9 @@ class RingBank:
         for ports in self._arenas.values():
             ports.playout.catch_up()
 
+    def gather(self, now: float) -> None:
+        """Shared memory need not be fetched."""
+
     def pull(self, inputs: Frames, now: float) -> None:
         for ports in self._arenas.values():
             ports.pull(inputs[ports.arena.shape.rate])

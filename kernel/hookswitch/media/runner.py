@@ -79,6 +79,14 @@ class EngineRunner:
         reports = self._engine.reports()
         return [Reports(reports)] if reports else []
 
+    def gather(self) -> None:
+        """Fetch what has arrived; the next tick is near."""
+        now = time.monotonic()
+        self._engine.gather(now)
+        taken = time.monotonic() - now
+        self.clock.gathered(taken)
+        self._busy += taken
+
     def tick(self) -> list[Reports | Pulse]:
         """One tick; answers what the control process should know."""
         now = time.monotonic()

@@ -51,12 +51,20 @@ class MediaWorker:
             self._runner.shutdown()
 
     def _wait_for_tick(self) -> None:
-        """Obey until the next tick is due, and at least once."""
+        """Obey until the next tick is due, gathering on the way if there is time for it."""
+        runner = self._runner
+        if runner.clock.gather_due > time.monotonic():
+            self._obey_until(runner.clock.gather_due)
+            runner.gather()
+        self._obey_until(runner.clock.due)
+
+    def _obey_until(self, due: float) -> None:
+        """Obey until a time has come, and look for orders at least once."""
         while True:
-            left = self._runner.clock.due - time.monotonic()
+            left = due - time.monotonic()
             if select.select([self._end], [], [], max(left, 0.0))[0]:
                 self._obey()
-            if self._runner.clock.due <= time.monotonic():
+            if due <= time.monotonic():
                 return
 
     def _obey(self) -> None:

@@ -89,6 +89,12 @@ class Bank(Protocol):
     def close(self, port: str) -> None:
         """Remove a port and release all it holds. Its row may be given to another at once."""
 
+    def gather(self, now: float) -> None:
+        """A tick is near: fetch what has arrived, so that `pull` need not take the time.
+
+        May be left out before a tick that is late.
+        """
+
     def pull(self, inputs: Frames, now: float) -> None:
         """Write this tick's 20 ms into the input rows of all ports, silence included."""
 

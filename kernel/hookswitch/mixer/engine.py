@@ -88,6 +88,10 @@ class Engine:
             self._close(spec)
         self._refresh(touched | self._touched(batch))
 
+    def gather(self, now: float) -> None:
+        """Have the banks fetch what has arrived; a tick follows soon."""
+        self._each_bank(lambda bank: bank.gather(now))
+
     def tick(self, now: float) -> None:
         """Mix 20 ms: pull all banks, mix, push all banks. ``now`` in seconds, monotonic."""
         self._ticks += 1

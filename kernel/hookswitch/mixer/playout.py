@@ -11,12 +11,13 @@ shared-memory rings use the same rules:
   bought a cushion. If it never arrives, the hole it left is skipped as far as the debt goes, for
   the listener has already sat through it.
 - *Drop* a frame while it is quiet when the smallest level of a whole window shows that the
-  cushion is not needed; drop all surplus at once, cross-faded, beyond the maximum, or when a
-  second window went by without a quiet moment, or when it was our own clock that stood still.
+  cushion is not needed; drop all surplus at once, cross-faded, beyond the maximum, or when several
+  windows went by without a quiet moment, or when it was our own clock that stood still.
 - *Repeat* a quiet frame when even the largest level of a window is below what is needed.
 
 What is needed is the target, or more for a while after audio came late twice within minutes: the
-floor learns. Once is an accident, and the wait it cost has bought a cushion for the next seconds.
+floor learns. Once is an accident, and the wait it cost has bought a cushion for the next moments.
+When the cushion turns out not to be needed, the accident is soon forgotten.
 Amounts are in the bank's own units (samples, or chunks of some milliseconds).
 """
 
@@ -32,8 +33,11 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-WINDOW_TICKS = 128
-"""Length in ticks (2.56 s) of the window over which a level is judged."""
+WINDOW_TICKS = 32
+"""Length in ticks (0.64 s) of the window over which a level is judged."""
+
+LOUD_WINDOWS = 4
+"""A surplus is cut off in the middle of sound after so many windows in which nothing was quiet."""
 
 REBUFFER_TICKS = 10
 """After waiting this many ticks (200 ms) a port starts anew, with its target buffered."""
@@ -41,6 +45,9 @@ REBUFFER_TICKS = 10
 FORGET_TICKS = 15000
 """After this many ticks (5 minutes) without lateness the last one counts no more, and the learned
 floor sinks by a frame."""
+
+ACCIDENT_TICKS = 250
+"""So long (5 s) an accident is remembered after the cushion it bought was given up."""
 
 _FAR = 1 << 40
 
@@ -95,8 +102,8 @@ class Playout:
         self._least = np.full(capacity, _FAR, np.int64)
         self._most = np.full(capacity, -1, np.int64)
         self._surplus = np.zeros(capacity, np.int64)
-        self._overdue = np.zeros(capacity, np.bool_)
-        """A whole window offered no quiet frame to drop the surplus in."""
+        self._undropped = np.zeros(capacity, np.int64)
+        """Windows that offered no quiet frame to drop the surplus in."""
         self._stalled = False
         self._window = 0
 
@@ -123,7 +130,7 @@ class Playout:
         self.running[row] = False
         self._debt[row] = self._waited[row] = self._surplus[row] = 0
         self._calm[row] = FORGET_TICKS
-        self._overdue[row] = False
+        self._undropped[row] = 0
         self._least[row], self._most[row] = _FAR, -1
 
     def close(self, row: int) -> None:
@@ -198,7 +205,8 @@ class Playout:
         surplus = self._surplus[:n]
         take = plan.take & self._live[:n]
         ahead = level - plan.skip
-        excess = take & ((ahead > self._maximum[:n]) | (self._overdue[:n] & (surplus > 0)))
+        overdue = (self._undropped[:n] >= LOUD_WINDOWS) & (surplus > 0)
+        excess = take & ((ahead > self._maximum[:n]) | overdue)
         if self._stalled:
             self._stalled = False
             excess |= take & (ahead >= self._floor[:n] + 2 * self.frame)
@@ -217,18 +225,25 @@ class Playout:
         """Back to the floor in one step; once is less of a disturbance than many times."""
         extra = level[rows] - plan.skip[rows] - self._floor[rows] - self.frame
         frames = np.maximum(extra // self.frame, 0)
+        self._pardon(rows)
         plan.skip[rows] += frames * self.frame
         plan.blend[rows] = frames > 0
         self.dropped[rows] += frames
         self._surplus[rows] = 0
-        self._overdue[rows] = False
+        self._undropped[rows] = 0
         self._least[rows], self._most[rows] = _FAR, -1
 
     def _drop(self, rows: Rows, plan: Decision) -> None:
+        self._pardon(rows)
         plan.skip[rows] += self.frame
         plan.blend[rows] = True
         self._surplus[rows] -= self.frame
         self.dropped[rows] += 1
+
+    def _pardon(self, rows: Rows) -> None:
+        """A cushion was not needed: what bought it was an accident, unless the floor learned."""
+        rows = rows[self._floor[rows] == self._lowest_floor[rows]]
+        self._calm[rows] = np.maximum(self._calm[rows], FORGET_TICKS - ACCIDENT_TICKS)
 
     def _repeat(self, rows: Rows, plan: Decision) -> None:
         plan.hold[rows] = True
@@ -259,6 +274,7 @@ class Playout:
         below = np.minimum(self._most - self._floor, 0)
         undropped = self._surplus > 0
         self._surplus = np.where(seen, above + below, 0) // self.frame * self.frame
-        self._overdue = undropped & (self._surplus > 0)
+        self._undropped += 1
+        self._undropped *= undropped & (self._surplus > 0)
         self._least.fill(_FAR)
         self._most.fill(-1)

@@ -63,6 +63,9 @@ class MemoryBank:
     def close(self, port: str) -> None:
         del self._open[port]
 
+    def gather(self, now: float) -> None:
+        """Memory need not be fetched."""
+
     def catch_up(self) -> None:
         """Nothing piles up here."""
 

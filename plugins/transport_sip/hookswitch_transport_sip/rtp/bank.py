@@ -170,6 +170,10 @@ class RtpBank:
         for lane in self._media.lanes.values():
             lane.playout.catch_up()
 
+    def gather(self, now: float) -> None:
+        """Read the sockets ahead of the tick."""
+        self._receiver.gather(now)
+
     def pull(self, inputs: Frames, now: float) -> None:
         """Take what has arrived and write the next 20 ms of every port into its input row."""
         for batch in self._receiver.drain(now):
