@@ -1,0 +1,133 @@
+"""What the control process and the recorder say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hookswitch.media.rings import ArenaShape
+
+Format = Literal["wav", "opus", "flac"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderConfig:
+    """First message to a recorder: where files are staged and published."""
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A port's *heard* ring; its arena's descriptor travels beside the message.
+
+    ``name``: the participant (a leg's id) in multi-channel recordings, else "left", "right" or
+    "mix". What the ring's ``heard_out`` counts has been written to the staged file.
+    """
+
+    name: str
+    arena: ArenaShape
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Control to recorder: begin. One channel is mono, two are left and right.
+
+    All channels were opened in one batch: they began with the same tick. ``file`` is the path at
+    which the whole file will appear. With ``multi_channel_file`` a second file is made of the
+    channels that `AddChannel` names, all aligned to the first one of ``channels``.
+    """
+
+    id: str
+    file: Path
+    format: Format
+    rate: int
+    channels: tuple[Channel, ...]
+    multi_channel_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddChannel:
+    """Control to recorder: a participant came."""
+
+    id: str
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class EndChannel:
+    """Control to recorder: a participant left; its port is closed when `ChannelEnded` is said."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Control to recorder: silence instead of sound from sample ``at`` of the first channel on.
+
+    ``at`` counts like its ring's ``heard_in``, so the pause is where it was asked for.
+    """
+
+    id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Control to recorder: sound again from sample ``at`` on."""
+
+    id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Control to recorder: take what the rings still hold, then publish the files."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a participant is in a multi-channel file: its channel, and its time in it."""
+
+    channel: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEnded:
+    """Recorder to control: all of a participant's sound is taken."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Recorder to control: the files are whole and at their places.
+
+    With ``error`` the recording ended by itself (the disk is full, say); what was captured until
+    then is in the files all the same. ``recovered``: found staged at start, after a crash.
+    """
+
+    id: str
+    file: Path
+    duration_ms: int
+    multi_channel_file: Path | None = None
+    channels: Mapping[str, Span] = field(default_factory=dict)
+    error: str | None = None
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderPulse:
+    """Recorder to control, once a second: it lives. ``lost``: samples overwritten unread."""
+
+    recording: int
+    lost: int
