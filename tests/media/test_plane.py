@@ -12,7 +12,8 @@ import pytest
 
 from hookswitch.media.host import WorkerHost
 from hookswitch.media.plane import MediaPlane, RingPort
-from hookswitch.mixer.commands import SetPort
+from hookswitch.mixer.bank import PortReport
+from hookswitch.mixer.commands import Connect, Join, SetGains, SetPort, StopOn
 from hookswitch.mixer.topology import CommandError
 from tests.sound import level, longest_gap_ms, tone
 
@@ -107,3 +108,80 @@ async def test_a_killed_worker_is_replaced_and_audio_returns(plane: MediaPlane) 
         b.hear(lambda heard: len(heard) > 8000 and level(heard[-8000:], 440, RATE) > -13),
     )
     assert sum(host.restarts for host in plane.hosts) >= 1
+
+
+async def say(plane: MediaPlane, name: str, frequency: float, *commands, **where) -> RingPort:
+    """A prompt of 0.9 s, in the ring before it is needed."""
+    voice = await plane.open_voice(name, RATE, lambda report: None, *commands, **where)
+    voice.write(tone(frequency, 0.9, RATE))
+    return voice
+
+
+async def test_a_prompt_is_heard_by_its_port_alone_and_no_louder_than_its_gain(
+    plane: MediaPlane,
+) -> None:
+    a, b = await talk(plane, "a", 440), await talk(plane, "b", 1000)
+    gain = SetPort("p", gain_db=-6.0)
+    await say(plane, "p", 1600, Connect("p", "a"), gain, near="a")
+    heard = await a.hear(lambda audio: len(audio) > 8000 and level(audio[-4800:], 1600, RATE) > -19)
+    assert level(heard[-4800:], 1600, RATE) == pytest.approx(-18, abs=0.3)
+    assert level(await b.hear(seconds(0.2)), 1600, RATE) < -60
+
+
+async def test_what_a_port_is_connected_with_moves_with_it(plane: MediaPlane) -> None:
+    """With two workers, room and port are on different ones; ears and prompts go along."""
+    a = await talk(plane, "a", 440)
+    b = await talk(plane, "b", 1000)
+    await plane.open_room("r", RATE)
+    await plane.join("b", "r", SetPort("b"))
+    (ear,) = await plane.open_ears(["ear"], RATE, lambda r: None, Connect("a", "ear"), near="a")
+    await say(plane, "p", 1600, Connect("p", "a"), near="a")
+    await a.hear(seconds(0.2))
+    await plane.join("a", "r", SetPort("a"))
+    heard = await a.hear(lambda audio: len(audio) > 4800 and level(audio[-4800:], 1000, RATE) > -13)
+    assert level(heard[-4800:], 1600, RATE) == pytest.approx(-12, abs=0.5)
+    ear.read()
+    await a.hear(seconds(0.2))
+    assert level(ear.read(), 440, RATE) == pytest.approx(-12, abs=1.0)
+
+
+async def test_one_listener_hears_one_source_at_another_level(plane: MediaPlane) -> None:
+    await plane.open_room("r", RATE)
+    a, b, c = [await talk(plane, n, f) for n, f in (("a", 440), ("b", 1000), ("c", 1600))]
+    for name in "abc":
+        await plane.join(name, "r", SetPort(name))
+    await plane.apply_to_room("r", SetGains("r", {("a", "b"): -20.0}))
+    await a.hear(seconds(0.2))
+    heard, other = await a.hear(seconds(0.3)), await c.hear(seconds(0.3))
+    assert level(heard, 1000, RATE) == pytest.approx(-32, abs=0.3)
+    assert level(heard, 1600, RATE) == pytest.approx(-12, abs=0.3)
+    assert level(other, 1000, RATE) == pytest.approx(-12, abs=0.3)
+
+
+async def test_speech_stops_a_prompt_without_being_asked(plane: MediaPlane) -> None:
+    reports: list[PortReport] = []
+    a = Talker(440)
+    a._tone = np.zeros(RATE, np.int16)
+    a.port = await plane.open_ring("a", RATE, reports.append, a.on_heard)
+    a.port.write(np.zeros(320, np.int16))
+    stop = StopOn("a", "p", frozenset({"speech"}))
+    voice = await plane.open_voice("p", RATE, reports.append, Connect("p", "a"), stop, near="a")
+    voice.write(tone(1600, 0.9, RATE))
+    await a.hear(lambda audio: level(audio[-1600:], 1600, RATE) > -13)
+    a._tone = tone(300, 1.0, RATE)
+    await a.hear(lambda audio: any(r.kind == "stopped" for r in reports))
+    stopped = next(r for r in reports if r.kind == "stopped")
+    assert (stopped.port, stopped.data["by"]) == ("p", "speech")
+    assert 0 < stopped.data["played"] < 0.6 * RATE
+    assert level(await a.hear(seconds(0.2)), 1600, RATE) < -60
+
+
+async def test_an_ear_hears_its_room_and_is_no_reason_to_mix_it_faster(plane: MediaPlane) -> None:
+    await plane.open_room("r", RATE)
+    b = await talk(plane, "b", 1000)
+    await plane.join("b", "r", SetPort("b"))
+    (ear,) = await plane.open_ears(["ear"], RATE, lambda r: None, Join("ear", "r"), room="r")
+    await b.hear(seconds(0.3))
+    heard = ear.read()
+    assert level(heard[-3200:], 1000, RATE) == pytest.approx(-12, abs=0.5)
+    assert not (await b.hear(seconds(0.1))).any()

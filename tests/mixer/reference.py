@@ -41,6 +41,8 @@ class ReferencePort:
         self.was_joined = False
         self.last_out = 0.0
         self.gain = 1.0
+        """Of the limiter."""
+        self.loudness = 1.0
 
 
 class ReferenceMixer:
@@ -49,6 +51,8 @@ class ReferenceMixer:
     def __init__(self) -> None:
         self.topology = Topology()
         self.ports: dict[str, ReferencePort] = {}
+        self.weighed: set[str] = set()
+        """Ports in rooms whose gains have changed since the last tick."""
 
     def tick(self, said: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, port in self.topology.ports.items():
@@ -57,9 +61,13 @@ class ReferenceMixer:
             del self.ports[name]
         for name, frame in said.items():
             port = self.ports[name]
-            port.said = np.concatenate([port.said, frame])[-4800:]
+            before, after = port.loudness, 10 ** (self.topology.ports[name].gain_db / 20)
+            ramp = [before + (after - before) * (i + 1) / len(frame) for i in range(len(frame))]
+            port.said = np.concatenate([port.said, frame * ramp])[-4800:]
+            port.loudness = after
         outs = {name: self._heard(name) for name in self.ports}
         self._overhear(outs)
+        self.weighed.clear()
         return {name: self._limited(self.ports[name], out) for name, out in outs.items()}
 
     def _heard(self, name: str) -> np.ndarray:
@@ -67,7 +75,7 @@ class ReferenceMixer:
         edges = {k: g for k, g in self.topology.edges.items() if k[1] == name and k[2] == "says"}
         if port.room is None and not edges:
             state.mix_rate, state.mixed, state.was_joined = None, np.zeros(0), False
-            return self._out(state, np.zeros(frame_samples(port.spec.rate)), spliced=False)
+            return self._out(state, np.zeros(frame_samples(port.spec.rate)), name in self.weighed)
         rate = port.spec.rate if port.room is None else self._mix_rate(port.room)
         samples = frame_samples(rate)
         heard = np.zeros(samples)
@@ -75,13 +83,16 @@ class ReferenceMixer:
             source = self.topology.ports[other]
             if other == name or source.mute:
                 continue
-            if self.topology.rooms[port.room].hears(port, source):
-                heard += resampled(self.ports[other].said, source.spec.rate, rate, samples)
+            weight = self.topology.rooms[port.room].weight(port, source)
+            if weight:
+                said = resampled(self.ports[other].said, source.spec.rate, rate, samples)
+                heard += weight * said
         for (source_name, _, _), gain in edges.items():
             origin = self.ports[source_name]
             heard += 10 ** (gain / 20) * resampled(origin.said, origin.rate, rate, samples)
         before = state.mix_rate
         spliced = port.room is not None and state.was_joined and before not in (None, rate)
+        spliced = spliced or name in self.weighed
         if before != rate:
             state.mixed = np.zeros(0)
         state.mix_rate = rate
@@ -103,7 +114,8 @@ class ReferenceMixer:
 
     def _mix_rate(self, room: str) -> int:
         members = self.topology.rooms[room].members
-        fastest = max(self.topology.ports[m].spec.rate for m in members)
+        specs = [self.topology.ports[m].spec for m in members]
+        fastest = max((spec.rate for spec in specs if spec.speaks), default=0)
         ceiling = next((r for r in ROOM_RATES if r >= fastest), ROOM_RATES[-1])
         return min(ceiling, self.topology.rooms[room].rate)
 

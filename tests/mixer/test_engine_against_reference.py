@@ -18,6 +18,7 @@ from hookswitch.mixer.commands import (
     Leave,
     OpenPort,
     OpenRoom,
+    SetGains,
     SetPort,
     SetRouting,
 )
@@ -36,6 +37,9 @@ ports, rooms, roles = st.sampled_from(PORTS), st.sampled_from(sorted(ROOMS)), st
 matrices = st.dictionaries(
     st.sampled_from(ROLES[1:]), st.lists(st.sampled_from(ROLES[1:]), max_size=3).map(tuple)
 )
+gains = st.dictionaries(
+    st.tuples(ports, ports), st.sampled_from([-30.0, -6.0, 0.0, 6.0]), max_size=4
+)
 opened = ports.map(lambda p: OpenPort(PortSpec(p, RATES[p], "memory")))
 joined = st.builds(Join, ports, rooms)
 commands: st.SearchStrategy[Command] = st.one_of(
@@ -47,7 +51,14 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(CloseRoom, rooms),
     st.builds(Leave, ports),
     st.builds(SetPort, ports, st.none() | st.booleans(), st.none() | st.booleans(), roles),
+    st.builds(
+        SetPort,
+        ports,
+        gain_db=st.sampled_from([None, 0.0, -60.0, -6.0, 9.0]),
+        broadcast=st.none() | st.booleans(),
+    ),
     st.builds(SetRouting, rooms, matrices),
+    st.builds(SetGains, rooms, gains),
     st.builds(Connect, ports, ports, st.just("says"), st.sampled_from([-12.0, 0.0, 6.0])),
     st.builds(Disconnect, ports, ports),
 )
@@ -80,8 +91,13 @@ class Pair:
             self.engine.apply(batch)
         except CommandError:
             refused = True
-        if not refused:
-            self.reference.topology.apply(batch)
+        if refused:
+            return
+        self.reference.topology.apply(batch)
+        for command in batch:
+            if isinstance(command, SetGains):
+                members = self.reference.topology.rooms[command.room].members
+                self.reference.weighed.update(members)
 
     def tick(self) -> None:
         names = list(self.reference.topology.ports)

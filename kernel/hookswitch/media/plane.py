@@ -6,11 +6,13 @@ listens to a port (an edge) lives beside it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import (
@@ -39,6 +41,10 @@ OVERLOAD = 0.85
 """Share of its time a media worker may spend in ticks before new calls are refused."""
 
 
+def _unheard(report: PortReport) -> None:
+    """What happens at this port is of no interest."""
+
+
 @dataclass(slots=True)
 class _OpenArena:
     arena: Arena
@@ -47,11 +53,25 @@ class _OpenArena:
 
 
 class RingPort:
-    """A port whose audio this process writes and reads: ``said`` by us, ``heard`` by us."""
+    """A port whose audio this process writes and reads: ``said`` by us, ``heard`` by us.
+
+    Or another process does: it is given ``shape`` and ``row``, and ``fd`` beside the message.
+    """
 
     def __init__(self, spec: PortSpec, arena: Arena, row: int) -> None:
         self.spec = spec
+        self.arena, self.row = arena, row
         self._said, self._heard = RingWriter(arena, row), RingReader(arena, row)
+
+    @property
+    def shape(self) -> ArenaShape:
+        """What the ring's memory looks like."""
+        return self.arena.shape
+
+    @property
+    def fd(self) -> int:
+        """The ring's memory; stays the plane's."""
+        return self.spec.fds[0]
 
     def write(self, pcm: Pcm) -> int:
         """Say int16 samples; answers how many fitted into the ring (one second)."""
@@ -119,20 +139,13 @@ class MediaPlane:
 
         Raises CommandError. Descriptors stay the caller's, and must live as long as the port.
         """
-        host = self._where[near] if near else min(self.hosts, key=lambda h: len(h.topology.ports))
-        self._on_report[spec.id] = on_report
-        self._where[spec.id] = host
-        try:
-            await host.apply([OpenPort(spec)])
-        except CommandError:
-            self._forget(spec.id)
-            raise
+        await self._open(self._host(near), [spec], on_report)
 
     async def open_ring(
         self,
         port: str,
         rate: int,
-        on_report: OnReport = lambda report: None,
+        on_report: OnReport = _unheard,
         on_heard: Callable[[], None] | None = None,
         *,
         live: bool = True,
@@ -144,36 +157,63 @@ class MediaPlane:
         ``on_heard`` is called when there is something to read (about every 20 ms); without it
         nothing is heard. ``live`` as in `hookswitch.media.ring_bank.RingParams`.
         """
-        arena, row = self._take_ring(rate)
         listens = on_heard is not None
-        spec = PortSpec(
-            port,
-            rate,
-            RING_BANK,
-            {
-                "arena": arena.arena.shape,
-                "row": row,
-                "live": live,
-                "listens": listens,
-                "jitter_ms": jitter_ms,
-            },
-            fds=(arena.fd,),
-            comfort_noise=listens,
-        )
-        self._rings[port] = (arena, row)
+        params = {"live": live, "listens": listens, "jitter_ms": jitter_ms}
+        ring = self._take_ring(port, rate, params, comfort_noise=listens)
         if on_heard is not None:
             self._on_heard[port] = on_heard
-        await self.open_port(spec, on_report, near=near)
-        return RingPort(spec, arena.arena, row)
+        await self._open(self._host(near), [ring.spec], on_report)
+        return ring
 
-    async def close_port(self, port: str) -> None:
-        """Close a port; one that is closed already is no error."""
+    async def open_voice(
+        self,
+        port: str,
+        rate: int,
+        on_report: OnReport,
+        *commands: Command,
+        near: str | None = None,
+        room: str | None = None,
+    ) -> RingPort:
+        """Open a port that only speaks, ahead of time if it likes: a prompt, a synthesiser.
+
+        ``commands`` (connect it, have it join) are applied in the same batch, on the host of
+        another port (``near``) or of a room.
+        """
+        params = {"live": False, "listens": False}
+        ring = self._take_ring(port, rate, params, comfort_noise=False)
+        await self._open(self._host(near, room), [ring.spec], on_report, commands)
+        return ring
+
+    async def open_ears(
+        self,
+        ports: Sequence[str],
+        rate: int,
+        on_report: OnReport,
+        *commands: Command,
+        near: str | None = None,
+        room: str | None = None,
+    ) -> list[RingPort]:
+        """Open ports that only listen, to be read by another process, all from the same tick on."""
+        params = {"live": False, "listens": True, "wakes": False}
+        rings = [
+            self._take_ring(port, rate, params, comfort_noise=False, speaks=False) for port in ports
+        ]
+        specs = [ring.spec for ring in rings]
+        await self._open(self._host(near, room), specs, on_report, commands)
+        return rings
+
+    async def close_port(self, port: str, *, rest: float = 0.0) -> None:
+        """Close a port; one that is closed already is no error.
+
+        Its ring is not given to another for ``rest`` seconds, in which the process that writes it
+        may not yet have heard of the end.
+        """
         host = self._where.get(port)
         if host is None:
             return
         if port in host.topology.ports:
             await host.apply([ClosePort(port)])
-        self._forget(port)
+        self._forget(port, rest)
 
     async def apply_to(self, port: str, *commands: Command) -> None:
         """Apply commands that concern this port's host. Raises CommandError."""
@@ -202,7 +242,8 @@ class MediaPlane:
     async def join(self, port: str, room: str, settings: SetPort) -> None:
         """Put a port into a room, with its mute, deaf and role, in one step.
 
-        Raises CommandError, and then the port is where it was.
+        What is connected with the port (a prompt it hears, a recorder's ears) goes with it when the
+        room is elsewhere. Raises CommandError, and then the port is where it was.
         """
         if port not in self._where or room not in self._rooms:
             raise CommandError(f"port {port} or room {room} has just gone")
@@ -210,23 +251,28 @@ class MediaPlane:
         if source is target:
             await target.apply([settings, Join(port, room)])
             return
-        before = source.topology.ports[port]
-        spec, back = before.spec, source.topology.commands_of(port)
-        settings = replace(settings, speech=before.speech, processor=before.processor)
-        await source.apply([SignalPort(port, {"handover": True}), ClosePort(port)])
-        self._where[port] = target
+        company = source.topology.company_of(port)
+        back = [c for name in company for c in source.topology.commands_of(name)]
+        back += source.topology.relations_of(company)
+        there = [command for command in back if not isinstance(command, Join)]
+        await source.apply(
+            [SignalPort(name, {"handover": True}) for name in company]
+            + [ClosePort(name) for name in company]
+        )
+        self._where.update(dict.fromkeys(company, target))
         try:
-            await target.apply([OpenPort(spec), settings, Join(port, room)])
+            await target.apply([*there, settings, Join(port, room)])
         except CommandError:
-            self._where[port] = source
-            await self._put_back(port, source, back)
+            self._where.update(dict.fromkeys(company, source))
+            await self._put_back(company, source, back)
             raise
 
-    async def _put_back(self, port: str, host: Host, commands: Sequence[Command]) -> None:
+    async def _put_back(self, ports: list[str], host: Host, commands: Sequence[Command]) -> None:
         try:
             await host.apply(commands)
         except CommandError as error:
-            self._report([PortReport(port, "closed", {"error": str(error)})])
+            data = {"error": str(error)}
+            self._report([PortReport(port, "closed", data) for port in ports])
 
     # -- within
 
@@ -245,7 +291,56 @@ class MediaPlane:
             except Exception:
                 log.exception("handling what port %s heard", port)
 
-    def _take_ring(self, rate: int) -> tuple[_OpenArena, int]:
+    def _host(self, near: str | None = None, room: str | None = None) -> Host:
+        """The host of a port or of a room, or the least loaded. Raises CommandError."""
+        if near is None and room is None:
+            return min(self.hosts, key=lambda host: len(host.topology.ports))
+        host = self._where.get(near) if near is not None else self._rooms.get(str(room))
+        if host is None:
+            raise CommandError(f"port {near} has just gone" if near else f"no room {room}")
+        return host
+
+    async def _open(
+        self,
+        host: Host,
+        specs: Sequence[PortSpec],
+        on_report: OnReport,
+        commands: Sequence[Command] = (),
+    ) -> None:
+        for spec in specs:
+            self._on_report[spec.id] = on_report
+            self._where[spec.id] = host
+        try:
+            await host.apply([*(OpenPort(spec) for spec in specs), *commands])
+        except CommandError:
+            for spec in specs:
+                self._forget(spec.id)
+            raise
+
+    def _take_ring(
+        self,
+        port: str,
+        rate: int,
+        params: Mapping[str, Any],
+        *,
+        comfort_noise: bool,
+        speaks: bool = True,
+    ) -> RingPort:
+        arena, row = self._take_row(rate)
+        self._rings[port] = (arena, row)
+        place = {"arena": arena.arena.shape, "row": row}
+        spec = PortSpec(
+            port,
+            rate,
+            RING_BANK,
+            {**place, **params},
+            fds=(arena.fd,),
+            comfort_noise=comfort_noise,
+            speaks=speaks,
+        )
+        return RingPort(spec, arena.arena, row)
+
+    def _take_row(self, rate: int) -> tuple[_OpenArena, int]:
         arenas = self._arenas.setdefault(rate, [])
         for arena in arenas:
             if arena.free:
@@ -256,11 +351,17 @@ class MediaPlane:
         arenas.append(opened)
         return opened, opened.free.pop()
 
-    def _forget(self, port: str) -> None:
+    def _forget(self, port: str, rest: float = 0.0) -> None:
         self._where.pop(port, None)
         self._on_report.pop(port, None)
         self._on_heard.pop(port, None)
         if (ring := self._rings.pop(port, None)) is not None:
-            arena, row = ring
-            arena.arena.clear(row)
-            arena.free.append(row)
+            if rest:
+                asyncio.get_running_loop().call_later(rest, _give_back, *ring)
+            else:
+                _give_back(*ring)
+
+
+def _give_back(arena: _OpenArena, row: int) -> None:
+    arena.arena.clear(row)
+    arena.free.append(row)

@@ -24,13 +24,15 @@ class RingParams(TypedDict):
     """A ring port's parameters. Its descriptor is the arena's.
 
     ``live``: the producer keeps real time (a microphone), so its drift is corrected; otherwise it
-    may run ahead. ``listens``: the port has a consumer. Jitter in milliseconds.
+    may run ahead. ``listens``: the port has a consumer; ``wakes``: who is told after every tick.
+    Jitter in milliseconds.
     """
 
     arena: ArenaShape
     row: int
     live: bool
     listens: bool
+    wakes: bool
     jitter_ms: int
     jitter_max_ms: int
 
@@ -49,11 +51,9 @@ class _ArenaPorts:
         self._engine_row = np.zeros(shape.capacity, np.intp)
         self._rows = np.zeros(0, np.intp)
         self._listeners = np.zeros(0, np.intp)
+        self._speaks: set[int] = set()
         self._listens: set[int] = set()
-
-    @property
-    def listeners(self) -> int:
-        return len(self._listens)
+        self.wakes: set[int] = set()
 
     def open(self, spec: PortSpec, params: RingParams, engine_row: int) -> None:
         row = params["row"]
@@ -66,14 +66,24 @@ class _ArenaPorts:
             row, params["jitter_ms"] * per_ms, params["jitter_max_ms"] * per_ms, live=params["live"]
         )
         self._fader.reset(row)
+        if spec.speaks:
+            self._speaks.add(row)
         if params["listens"]:
             self._listens.add(row)
+            if params["wakes"]:
+                self.wakes.add(row)
         self._index()
+
+    def stop(self, row: int) -> int:
+        """Play no more of this ring; answers how many samples were played."""
+        self.playout.close(row)
+        return int(self.arena.said_out[row])
 
     def close(self, row: int) -> None:
         del self.names[row]
         self.playout.close(row)
-        self._listens.discard(row)
+        for rows in (self._speaks, self._listens, self.wakes):
+            rows.discard(row)
         self._index()
 
     def pull(self, matrix: Samples) -> None:
@@ -127,7 +137,7 @@ class _ArenaPorts:
         return {name: int(getattr(self.playout, name)[row]) for name in counters}
 
     def _index(self) -> None:
-        self._rows = np.array(sorted(self.names), np.intp)
+        self._rows = np.array(sorted(self._speaks), np.intp)
         self._listeners = np.array(sorted(self._listens), np.intp)
 
 
@@ -140,9 +150,9 @@ class RingBank:
         self._reports: list[PortReport] = []
 
     @property
-    def listeners(self) -> int:
-        """Ports with a consumer, who wants to be woken after a tick."""
-        return sum(ports.listeners for ports in self._arenas.values())
+    def wakes(self) -> bool:
+        """Whether a consumer wants to be told after a tick."""
+        return any(ports.wakes for ports in self._arenas.values())
 
     def open(self, spec: PortSpec, row: int) -> None:
         shape: ArenaShape = spec.params["arena"]
@@ -163,6 +173,7 @@ class RingBank:
                 row=params["row"],
                 live=params.get("live", True),
                 listens=params.get("listens", True),
+                wakes=params.get("wakes", True),
                 jitter_ms=params.get("jitter_ms", 0),
                 jitter_max_ms=params.get("jitter_max_ms", 300),
             ),
@@ -174,7 +185,17 @@ class RingBank:
         """A ring port has no parameters that change."""
 
     def signal(self, port: str, message: Mapping[str, Any]) -> None:
-        """A ring port carries audio only."""
+        """``{"stop": why}``: play no more; the sound fades out within the next tick.
+
+        ``{"handover": True}``: another bank goes on with the port; the ring knows where it is.
+        """
+        if "handover" in message:
+            return
+        if "stop" not in message:
+            raise BankError(f"unknown signal: {', '.join(sorted(message))}")
+        ports, row = self._where[port]
+        played = ports.stop(row)
+        self._reports.append(PortReport(port, "stopped", {"by": message["stop"], "played": played}))
 
     def close(self, port: str) -> None:
         ports, row = self._where.pop(port)

@@ -93,7 +93,7 @@ class EngineRunner:
         if self.clock.begin(now):
             self._engine.catch_up()
         self._engine.tick(now)
-        if self._rings.listeners:
+        if self._rings.wakes:
             self._notify()
         messages: list[Reports | Pulse] = list(self.reports())
         self._busy += time.monotonic() - now

@@ -48,6 +48,9 @@ class PortSpec:
     one instance per engine. ``params`` is the bank's own and must be picklable. ``fds`` are open
     descriptors (sockets, shared memory) that travel to the media worker beside the command: the
     sender keeps its own, the bank owns the ones it is given and closes them with the port.
+
+    An *ear* (``speaks`` is false) says nothing: its bank leaves its input row alone, and a room is
+    not mixed at a higher rate on its account.
     """
 
     id: str
@@ -56,6 +59,7 @@ class PortSpec:
     params: Mapping[str, Any] = field(default_factory=dict)
     fds: tuple[int, ...] = ()
     comfort_noise: bool = True
+    speaks: bool = True
 
 
 @dataclass(frozen=True, slots=True)

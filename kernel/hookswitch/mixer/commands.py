@@ -11,6 +11,9 @@ from .bank import PortSpec
 Matrix = Mapping[str, tuple[str, ...]]
 """Listener role -> the source roles it hears."""
 
+Gains = Mapping[tuple[str, str], float]
+"""(listener port, source port) -> dB."""
+
 Tap = Literal["says", "hears"]
 """Which side of a source port an edge listens to: what it says, or what it hears."""
 
@@ -51,7 +54,9 @@ class SetPort:
 
     A muted port is not in its room's mix, a deaf one hears nothing. Role "" is no role. With
     ``speech`` the engine reports when the port begins and ends to speak, unless it is muted.
-    ``processor`` names, as ``module:Class``, what changes its sound; "" is none.
+    ``processor`` names, as ``module:Class``, what changes its sound; "" is none. ``gain_db`` is how
+    much louder it is to everybody, from the next tick on, over which it changes smoothly. A
+    ``broadcast`` port (an announcement) is heard by its whole room, whatever the matrix says.
     """
 
     port: str
@@ -60,6 +65,8 @@ class SetPort:
     role: str | None = None
     speech: bool | None = None
     processor: str | None = None
+    gain_db: float | None = None
+    broadcast: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,14 @@ class SetRouting:
 
 
 @dataclass(frozen=True, slots=True)
+class SetGains:
+    """Replace a room's gains: how much louder (dB) one member hears another; others as they are."""
+
+    room: str
+    gains: Gains = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Connect:
     """Have ``listener`` hear ``source`` outside any room, or at another gain than before.
 
@@ -122,6 +137,20 @@ class Disconnect:
     tap: Tap = "says"
 
 
+@dataclass(frozen=True, slots=True)
+class StopOn:
+    """When ``source`` reports one of ``kinds``, the bank of ``target`` is signalled to stop it.
+
+    Kinds are those of `PortReport`: ``digit``; ``speech``, which means its beginning, and has the
+    engine listen for it. The signal is ``{"stop": kind}``, within the tick of the report. No kinds:
+    no longer.
+    """
+
+    source: str
+    target: str
+    kinds: frozenset[str]
+
+
 Command = (
     OpenPort
     | ClosePort
@@ -133,6 +162,8 @@ Command = (
     | Join
     | Leave
     | SetRouting
+    | SetGains
     | Connect
     | Disconnect
+    | StopOn
 )

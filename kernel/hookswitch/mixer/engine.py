@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .bank import PORT_RATES, Bank, BankError, Frames, PortReport, PortSpec, Samples
-from .commands import ClosePort, Command, OpenPort, SignalPort, UpdatePort
+from .commands import ClosePort, Command, OpenPort, SetGains, SignalPort, StopOn, UpdatePort
 from .frames import RateFrames
 from .plan import EMPTY, Copy, Group, Lanes, Layer, Mix, Pair, Plan, compile_plan
 from .processors import Processor, ProcessorFactory, Processors
@@ -53,6 +53,10 @@ class Engine:
         self._plan: Plan = EMPTY
         self._changed = False
         self._reports: list[PortReport] = []
+        self._stops: dict[str, dict[str, frozenset[str]]] = {}
+        """Source port of `StopOn` -> target -> kinds."""
+        self._respliced: set[str] = set()
+        """Ports whose mix has been weighed anew since the last tick."""
         self._ticks = 0
 
     def apply(self, batch: Sequence[Command]) -> None:
@@ -84,6 +88,8 @@ class Engine:
             raise CommandError(str(error)) from error
         for command in batch:
             self._tell_bank(command)
+            if isinstance(command, SetGains):
+                self._respliced.update(self.topology.rooms[command.room].members)
         for spec in closing:
             self._close(spec)
         self._refresh(touched | self._touched(batch))
@@ -104,6 +110,8 @@ class Engine:
         for key, lanes in plan.processed.items():
             self._processors.process(key, lanes.keys, lanes.rows, inputs[key[1]])
         self._detect_speech(plan)
+        for rate, frames in self._frames.items():
+            frames.amplify(plan.gains.get(rate))
         converted = _convert(self._input_lanes, plan.inputs, inputs)
         for mix in plan.mixes:
             self._deliver(mix, _mixed(mix, inputs[mix.rate], converted))
@@ -125,6 +133,9 @@ class Engine:
         """Hand over, and forget, what banks and engine noticed."""
         self._each_bank(lambda bank: self._reports.extend(bank.reports()))
         reports, self._reports = self._reports, []
+        for report in reports:
+            if report.port in self._stops:
+                self._stop_others(report)
         return reports
 
     def shutdown(self) -> None:
@@ -162,7 +173,7 @@ class Engine:
         except Exception as error:
             frames.close(row)
             raise _as_refusal(spec.bank, error) from error
-        self._ports.add(spec.id, spec.rate, row)
+        self._ports.add(spec.id, spec.rate, row, spec.speaks)
 
     def _close(self, spec: PortSpec) -> None:
         row = self._ports.row_of(spec.id)
@@ -196,6 +207,11 @@ class Engine:
                 continue
             if isinstance(command, OpenPort):
                 names.add(f"port {command.spec.id}")
+            if isinstance(command, StopOn):
+                names.add(f"port {command.source}")
+            if isinstance(command, ClosePort):
+                stopped = [s for s, target in self.topology.stops if target == command.port]
+                names.update(f"port {source}" for source in stopped)
             if (room := getattr(command, "room", None)) is not None:
                 names.add(f"room {room}")
                 if room in self.topology.rooms:
@@ -217,6 +233,9 @@ class Engine:
         for kind, _, name in split:
             if kind == "port" and name in self.topology.ports:
                 self._ports.refresh(self.topology, self._rooms, name)
+        self._stops = {}
+        for (source, target), kinds in self.topology.stops.items():
+            self._stops.setdefault(source, {})[target] = kinds
         self._changed = self._changed or bool(touched)
 
     def _replan(self) -> dict[int, Index]:
@@ -230,6 +249,9 @@ class Engine:
         self._processors.arrange({key: lanes.keys for key, lanes in plan.processed.items()})
         self._end_speech(watched, plan.speech)
         moved = {s for s, rate in plan.mix_rate.items() if before.get(s, rate) != rate}
+        weighed = [self._ports.names[p] for p in self._respliced if p in self._ports.names]
+        self._respliced.clear()
+        moved.update(self._ports.serial[weighed].tolist())
         return self._ports.rows_by_rate(moved) if moved else {}
 
     def _end_speech(self, before: dict[int, Lanes], now: dict[int, Lanes]) -> None:
@@ -274,6 +296,13 @@ class Engine:
             matrix = outputs[hearing.rate]
             heard = _gather(hearing.heard_rows, hearing.heard, matrix, converted)
             _add_layers(matrix, heard, hearing.layers)
+
+    def _stop_others(self, report: PortReport) -> None:
+        """Something happened at a port that others are to stop for, at once."""
+        begins = report.kind != "speech" or report.data["speaking"]
+        for target, kinds in self._stops[report.port].items():
+            if begins and report.kind in kinds:
+                self._tell_bank(SignalPort(target, {"stop": report.kind}))
 
     def _each_bank(self, work: Callable[[Bank], None]) -> None:
         for name, bank in list(self._banks.items()):

@@ -6,6 +6,7 @@ import numpy as np
 
 from .bank import frame_samples
 from .level import ComfortNoise, Limiter
+from .plan import Gain
 from .resample import Index
 from .speech import SpeechDetector
 from .table import Rows
@@ -17,7 +18,7 @@ SPLICE_MS = 5
 class RateFrames:
     """Inputs and outputs of all ports of one rate: (rows, samples) each, and the tick before."""
 
-    _PER_ROW = ("inputs", "past_inputs", "outputs", "past_outputs", "_gains", "_noise")
+    _PER_ROW = ("inputs", "past_inputs", "outputs", "past_outputs", "_limits", "_noise", "_gains")
 
     def __init__(self, rate: int, rows: int = 64) -> None:
         shape = (rows, frame_samples(rate))
@@ -25,7 +26,12 @@ class RateFrames:
         self.past_inputs = np.zeros(shape, np.float32)
         self.outputs = np.zeros(shape, np.float32)
         self.past_outputs = np.zeros(shape, np.float32)
+        self._limits = np.ones(rows, np.float32)
+        """What the limiter multiplies by."""
         self._gains = np.ones(rows, np.float32)
+        """What the inputs were last multiplied by."""
+        self._amplified = False
+        self._ramp = np.linspace(0.0, 1.0, shape[1] + 1, dtype=np.float32)[1:]
         self._noise = np.zeros(rows, np.bool_)
         self._rows = Rows()
         self._limiter = Limiter(rate)
@@ -37,13 +43,14 @@ class RateFrames:
     def open(self, noise: bool) -> int:
         """Take a row, silent in the past as well."""
         row = self._rows.take()
-        if row >= len(self._gains):
+        if row >= len(self._limits):
             for name in self._PER_ROW:
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         for matrix in (self.inputs, self.past_inputs, self.outputs, self.past_outputs):
             matrix[row] = 0.0
-        self._gains[row], self._noise[row] = 1.0, noise
+        self._limits[row] = self._gains[row] = 1.0
+        self._noise[row] = noise
         self.speech.reset(row)
         return row
 
@@ -59,6 +66,23 @@ class RateFrames:
         self.outputs, self.past_outputs = self.past_outputs, self.outputs
         self.outputs[: self._rows.used] = 0.0
 
+    def amplify(self, gain: Gain | None) -> None:
+        """Make the inputs as loud as planned; a change takes this whole frame, so it never clicks.
+
+        Rows that are not in the plan go back to how they came.
+        """
+        if gain is None and not self._amplified:
+            return
+        before = self._gains[: self._rows.used]
+        after = np.ones_like(before)
+        if gain is not None:
+            after[gain.rows] = gain.factors
+        rows = np.flatnonzero((before != 1.0) | (after != 1.0))
+        self._amplified = len(rows) > 0
+        start, end = before[rows, None], after[rows, None]
+        self.inputs[rows] *= start + (end - start) * self._ramp
+        self._gains[rows] = end[:, 0]
+
     def splice(self, rows: Index) -> None:
         """Join these output rows to their past without a step: the difference fades out."""
         jump = self.past_outputs[rows, -1] - self.outputs[rows, 0]
@@ -70,7 +94,7 @@ class RateFrames:
         if not len(outputs):
             return
         peaks = np.maximum(outputs.max(axis=1), -outputs.min(axis=1))
-        self._limiter.apply(outputs, peaks, self._gains[: len(peaks)])
+        self._limiter.apply(outputs, peaks, self._limits[: len(peaks)])
         silent = np.flatnonzero((peaks == 0.0) & self._noise[: len(peaks)])
         if len(silent):
             self._comfort_noise.fill(outputs, silent, tick)

@@ -44,7 +44,7 @@ class Lanes:
 class Group:
     """Rooms of the same size, side by side: rows ``start`` to ``stop``, ``size`` per room.
 
-    ``hears`` is (rooms, size, size) of 0 and 1 where a matrix restricts, None for full mesh.
+    ``hears`` is (rooms, size, size) of factors where members hear unlike, None for full mesh.
     """
 
     start: int
@@ -90,6 +90,14 @@ class Hearing:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """Rows and the factors they are to be multiplied by."""
+
+    rows: Index
+    factors: Samples
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One tick's work."""
 
@@ -101,13 +109,15 @@ class Plan:
     hearings: tuple[Hearing, ...]
     speech: dict[int, Lanes]
     """Rows of ports whose speech is watched, by rate; their keys are lines of the port table."""
+    gains: dict[int, Gain]
+    """By rate: rows whose sound is not as loud as it came."""
     processed: dict[tuple[str, int], Lanes]
     """Processor and rate -> the rows it works on; their keys are serials."""
     mix_rate: dict[int, int]
     """Serial of every port in a room -> the rate it is mixed at."""
 
 
-EMPTY = Plan({}, (), {}, {}, {}, (), {}, {}, {})
+EMPTY = Plan({}, (), {}, {}, {}, (), {}, {}, {}, {})
 
 
 def compile_plan(topology: Topology, ports: PortTable, rooms: RoomTable) -> Plan:
@@ -149,6 +159,7 @@ class _Compiler:
             hear_lanes=hear_lanes,
             hearings=hearings,
             speech=self._by_rate(lines[ports.speech[lines]]),
+            gains=self._gains(lines),
             processed=self._processed(lines[ports.processor[lines] > 0]),
             mix_rate=dict(
                 zip(
@@ -166,6 +177,15 @@ class _Compiler:
             for r in np.unique(rate)
         }
 
+    def _gains(self, lines: Index) -> dict[int, Gain]:
+        ports = self._ports
+        changed = lines[ports.gain[lines] != 1.0]
+        rates = ports.rate[changed]
+        return {
+            int(r): Gain(ports.row[changed[rates == r]], ports.gain[changed[rates == r]])
+            for r in np.unique(rates)
+        }
+
     def _processed(self, lines: Index) -> dict[tuple[str, int], Lanes]:
         ports = self._ports
         found = {}
@@ -179,13 +199,13 @@ class _Compiler:
     def _mix_rates(self) -> Index:
         """Each line's mix rate.
 
-        A room is mixed no faster than its fastest member, since nothing in it could hear the
+        A room is mixed no faster than the fastest member that speaks, since nobody could hear the
         difference; a port in no room at its own rate.
         """
         ports, rooms = self._ports, self._rooms
         room = ports.room[self._joined]
         fastest = np.zeros_like(rooms.rate)
-        np.maximum.at(fastest, room, ports.rate[self._joined])
+        np.maximum.at(fastest, room, ports.rate[self._joined] * ports.speaks[self._joined])
         ladder = np.array(ROOM_RATES)
         ceiling = ladder[np.minimum(np.searchsorted(ladder, fastest), len(ladder) - 1)]
         rates = ports.rate.copy()
@@ -278,7 +298,7 @@ class _Compiler:
             room = topology.rooms[ports[0].room or ""]
             for i, listener in enumerate(ports):
                 for j, source in enumerate(ports):
-                    hears[r, i, j] = i != j and room.hears(listener, source)
+                    hears[r, i, j] = 0.0 if i == j else room.weight(listener, source)
         return hears
 
     def _deliver(self, everyone: Index, rate: int) -> tuple[Copy, ...]:

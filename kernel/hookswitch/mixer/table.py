@@ -29,7 +29,7 @@ class Rows:
 
 
 class RoomTable:
-    """One line per room: its nominal rate, and whether its matrix restricts anybody."""
+    """One line per room: its nominal rate, and whether its members hear each other unlike."""
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
@@ -56,7 +56,7 @@ class RoomTable:
         line = self.names[name]
         self.rate[line] = room.rate
         roles = {topology.ports[member].role for member in room.members}
-        self.routed[line] = any(role in room.matrix for role in roles if role)
+        self.routed[line] = not room.is_mesh(roles)
 
 
 class PortTable:
@@ -66,7 +66,19 @@ class PortTable:
     so that a new port does not inherit the filter history of a closed one.
     """
 
-    _COLUMNS = ("open", "rate", "row", "serial", "room", "mute", "deaf", "speech", "processor")
+    _COLUMNS = (
+        "open",
+        "rate",
+        "row",
+        "serial",
+        "room",
+        "speaks",
+        "mute",
+        "deaf",
+        "speech",
+        "processor",
+        "gain",
+    )
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
@@ -78,14 +90,17 @@ class PortTable:
         self.row = np.zeros(64, np.intp)
         self.serial = np.zeros(64, np.intp)
         self.room = np.full(64, NO_ROOM, np.intp)
+        self.speaks = np.zeros(64, np.bool_)
         self.mute = np.zeros(64, np.bool_)
         self.deaf = np.zeros(64, np.bool_)
         self.speech = np.zeros(64, np.bool_)
         self.processor = np.zeros(64, np.intp)
         """Index into `processors`; 0 is none."""
         self.processors = [""]
+        self.gain = np.ones(64, np.float32)
+        """Factor."""
 
-    def add(self, name: str, rate: int, row: int) -> None:
+    def add(self, name: str, rate: int, row: int, speaks: bool) -> None:
         line = self.names[name] = self._lines.take()
         self.by_line[line] = name
         if line >= len(self.open):
@@ -95,8 +110,9 @@ class PortTable:
         self._serial += 1
         self.open[line], self.rate[line], self.row[line] = True, rate, row
         self.serial[line], self.room[line] = self._serial, NO_ROOM
+        self.speaks[line] = speaks
         self.mute[line] = self.deaf[line] = self.speech[line] = False
-        self.processor[line] = 0
+        self.processor[line], self.gain[line] = 0, 1.0
 
     def remove(self, name: str) -> None:
         line = self.names.pop(name)
@@ -109,7 +125,8 @@ class PortTable:
         port, line = topology.ports[name], self.names[name]
         self.room[line] = NO_ROOM if port.room is None else rooms.names[port.room]
         self.mute[line], self.deaf[line] = port.mute, port.deaf
-        self.speech[line] = port.speech and not port.mute
+        self.speech[line] = (port.speech or topology.stops_on_speech(name)) and not port.mute
+        self.gain[line] = 10 ** (port.gain_db / 20)
         if port.processor not in self.processors:
             self.processors.append(port.processor)
         self.processor[line] = self.processors.index(port.processor)

@@ -6,7 +6,7 @@ commands, from which a restarted media worker is given everything again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
@@ -17,17 +17,22 @@ from .commands import (
     Command,
     Connect,
     Disconnect,
+    Gains,
     Join,
     Leave,
     Matrix,
     OpenPort,
     OpenRoom,
+    SetGains,
     SetPort,
     SetRouting,
     SignalPort,
+    StopOn,
     Tap,
     UpdatePort,
 )
+
+_SETTABLE = ("mute", "deaf", "role", "speech", "processor", "gain_db", "broadcast")
 
 Undo = Callable[[], None]
 EdgeKey = tuple[str, str, Tap]
@@ -49,6 +54,8 @@ class Port:
     role: str = ""
     speech: bool = False
     processor: str = ""
+    gain_db: float = 0.0
+    broadcast: bool = False
 
 
 @dataclass(slots=True)
@@ -57,12 +64,22 @@ class Room:
 
     rate: int
     matrix: Matrix = field(default_factory=dict)
+    gains: Gains = field(default_factory=dict)
     members: dict[str, None] = field(default_factory=dict)
 
-    def hears(self, listener: Port, source: Port) -> bool:
-        """Whether the routing matrix lets one member hear another."""
+    def weight(self, listener: Port, source: Port) -> float:
+        """By what factor one member hears another; 0 if the routing matrix does not let it."""
         row = self.matrix.get(listener.role) if listener.role else None
-        return row is None or source.role in row
+        if row is not None and source.role not in row and not source.broadcast:
+            return 0.0
+        gain = self.gains.get((listener.spec.id, source.spec.id), 0.0)
+        return float(10 ** (gain / 20))
+
+    def is_mesh(self, roles: Iterable[str]) -> bool:
+        """Whether members of these roles all hear each other alike."""
+        if any(role in self.matrix for role in roles if role):
+            return False
+        return not any(a in self.members and b in self.members for a, b in self.gains)
 
 
 class Topology:
@@ -73,6 +90,8 @@ class Topology:
         self.rooms: dict[str, Room] = {}
         self.edges: dict[EdgeKey, float] = {}
         """Edge -> gain in dB."""
+        self.stops: dict[tuple[str, str], frozenset[str]] = {}
+        """(source, target) of `StopOn` -> kinds."""
 
     def apply(self, batch: Iterable[Command]) -> Undo:
         """Apply a batch; answers what takes it back. Raises CommandError with nothing changed."""
@@ -95,22 +114,69 @@ class Topology:
         yield [
             command
             for name, room in self.rooms.items()
-            for command in (OpenRoom(name, room.rate), SetRouting(name, room.matrix))
+            for command in (
+                OpenRoom(name, room.rate),
+                SetRouting(name, room.matrix),
+                SetGains(name, room.gains),
+            )
         ]
         for name in self.ports:
             yield self.commands_of(name)
-        yield [Connect(*edge, gain) for edge, gain in self.edges.items()]
+        yield self.relations_of(self.ports)
 
     def commands_of(self, name: str) -> list[Command]:
         """What opens this port as it is now, without its edges."""
         port = self.ports[name]
         commands: list[Command] = [
             OpenPort(port.spec),
-            SetPort(name, port.mute, port.deaf, port.role, port.speech, port.processor),
+            SetPort(
+                name,
+                port.mute,
+                port.deaf,
+                port.role,
+                port.speech,
+                port.processor,
+                port.gain_db,
+                port.broadcast,
+            ),
         ]
         if port.room is not None:
             commands.append(Join(name, port.room))
         return commands
+
+    def relations_of(self, names: Collection[str]) -> list[Command]:
+        """What connects these ports with each other: edges, and what stops what."""
+        return [
+            *(
+                Connect(*edge, gain)
+                for edge, gain in self.edges.items()
+                if edge[0] in names and edge[1] in names
+            ),
+            *(
+                StopOn(*pair, kinds)
+                for pair, kinds in self.stops.items()
+                if pair[0] in names and pair[1] in names
+            ),
+        ]
+
+    def company_of(self, name: str) -> list[str]:
+        """The port and all that must live beside it: ports it is connected with, and theirs.
+
+        A member of a room is at home there: what only such a port connects is not company.
+        """
+        found = [name]
+        for each in found:
+            for source, target in [key[:2] for key in self.edges] + list(self.stops):
+                if each not in (source, target):
+                    continue
+                other = target if each == source else source
+                if other not in found and self.ports[other].room is None:
+                    found.append(other)
+        return found
+
+    def stops_on_speech(self, name: str) -> bool:
+        """Whether something stops when this port begins to speak."""
+        return any(s == name and "speech" in kinds for (s, _), kinds in self.stops.items())
 
     @singledispatchmethod
     def _apply(self, command: Command) -> Undo:
@@ -131,13 +197,17 @@ class Topology:
         port = self._port(command.port)
         undo_leave = self._leave(command.port)
         edges = {key: gain for key, gain in self.edges.items() if command.port in key[:2]}
+        stops = {pair: kinds for pair, kinds in self.stops.items() if command.port in pair}
         for key in edges:
             del self.edges[key]
+        for pair in stops:
+            del self.stops[pair]
         del self.ports[command.port]
 
         def undo() -> None:
             self.ports[command.port] = port
             self.edges.update(edges)
+            self.stops.update(stops)
             undo_leave()
 
         return undo
@@ -158,9 +228,7 @@ class Topology:
     def _(self, command: SetPort) -> Undo:
         port = self._port(command.port)
         changes = {
-            name: value
-            for name in ("mute", "deaf", "role", "speech", "processor")
-            if (value := getattr(command, name)) is not None
+            name: value for name in _SETTABLE if (value := getattr(command, name)) is not None
         }
         before = {name: getattr(port, name) for name in changes}
         _assign(port, changes)
@@ -213,6 +281,29 @@ class Topology:
         before = room.matrix
         room.matrix = command.matrix
         return lambda: setattr(room, "matrix", before)
+
+    @_apply.register
+    def _(self, command: SetGains) -> Undo:
+        room = self._room(command.room)
+        before = room.gains
+        room.gains = command.gains
+        return lambda: setattr(room, "gains", before)
+
+    @_apply.register
+    def _(self, command: StopOn) -> Undo:
+        self._port(command.source)
+        self._port(command.target)
+        pair = (command.source, command.target)
+        before = self.stops.pop(pair, None)
+        if command.kinds:
+            self.stops[pair] = command.kinds
+
+        def undo() -> None:
+            self.stops.pop(pair, None)
+            if before is not None:
+                self.stops[pair] = before
+
+        return undo
 
     @_apply.register
     def _(self, command: Connect) -> Undo:
@@ -271,6 +362,6 @@ def _nothing() -> None:
     """Nothing to take back."""
 
 
-def _assign(port: Port, values: Mapping[str, bool | str]) -> None:
+def _assign(port: Port, values: Mapping[str, bool | str | float]) -> None:
     for name, value in values.items():
         setattr(port, name, value)
