@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hookswitch.codecs.base import CodecInfo
     from hookswitch.events.record import Record
     from hookswitch.legs.leg import Leg
+    from hookswitch.media.messages import Pulse
     from hookswitch.operations.operation import Operation
     from hookswitch.plugin import Refusal, Route
     from hookswitch.rooms.room import Room
@@ -104,6 +105,11 @@ def room_created(room: Room) -> None:
 @hookspec
 def room_deleted(room: Room) -> None:
     """A room was closed."""
+
+
+@hookspec
+def mixer_pulsed(worker: int, pulse: Pulse) -> None:
+    """Once a second, how a media worker (counted from 0) is doing: ticks, lateness, load."""
 
 
 @hookspec

@@ -39,6 +39,7 @@ PUBLIC_MODULES = (
     "hookswitch.plugin",
     "hookswitch.api.asgi_socket",
     "hookswitch.codecs.base",
+    "hookswitch.media.messages",
     "hookswitch.media.plane",
     "hookswitch.media.supervisor",
     "hookswitch.mixer.bank",

@@ -124,6 +124,26 @@ class KernelSettings(Settings):
         False, description="Emit speaking.started and speaking.stopped unless a leg says otherwise"
     )
     rtt_enabled: bool = Field(True, description="Take and send real-time text; false refuses it")
+    media_dir: Path | None = Field(
+        None, description="Folder below which file: URLs may be played; empty: nowhere"
+    )
+    play_url_deny: Annotated[CommaSeparated, AfterValidator(networks)] = Field(
+        ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32"),
+        description="IPs and CIDRs that what is played must not come from; default: link-local "
+        "and metadata addresses",
+    )
+    play_max_bytes: int = Field(
+        1 << 30, gt=0, description="Size of the largest file that is fetched to be played"
+    )
+    play_timeout: float = Field(
+        10.0, gt=0, description="Seconds to connect to a file's server, or between two pieces of it"
+    )
+    play_cache_bytes: int = Field(
+        1 << 30, ge=0, description="Size of the cache of played files, in DATA_DIR/play"
+    )
+    recording_dir: Path = Field(
+        Path("/tmp/recordings"), description="Folder of recordings; staged and published there"
+    )
     webhook_url: Annotated[str, AfterValidator(web_address)] = Field(
         "", description="Where events go that no leg or room claims"
     )

@@ -13,6 +13,7 @@ from hookswitch.codecs.base import CodecInfo
 from hookswitch.errors import BadRequest, HookswitchError, Unavailable
 from hookswitch.events.bus import EventBus
 from hookswitch.events.log import EventLog
+from hookswitch.events.media import RecordingFinished
 from hookswitch.events.model import Event
 from hookswitch.events.record import WebhookTarget, choose_target
 from hookswitch.events.webhooks import Webhooks
@@ -24,8 +25,16 @@ from hookswitch.operations.absent import absent_leg_types, install_hint
 from hookswitch.operations.legs import leg_operations
 from hookswitch.operations.model import ApiModel, OneOf
 from hookswitch.operations.operation import Operation
+from hookswitch.operations.play import play_operations
+from hookswitch.operations.record import RecordRequest, record_operations
 from hookswitch.operations.rooms import room_operations
+from hookswitch.playback.config import player_config
+from hookswitch.playback.registry import Playbacks
 from hookswitch.plugins.manager import Plugins
+from hookswitch.recording.messages import Finished
+from hookswitch.recording.ongoing import Recording, finished_fields
+from hookswitch.recording.registry import Recordings
+from hookswitch.rooms.place import LegPlace, Place, RoomPlace
 from hookswitch.rooms.registry import Entrance, Rooms
 from hookswitch.rooms.room import Room
 from hookswitch.settings import KernelSettings
@@ -60,9 +69,15 @@ class Switch:
         self.speech_detection = settings.speech_detection_enabled
         banks = tuple(plugins.collect("register_banks", str))
         self.media = MediaPlane(settings.media_workers, settings.comfort_noise_enabled, banks)
+        self.media.on_pulse = lambda worker, pulse: plugins.notify(
+            "mixer_pulsed", worker=worker, pulse=pulse
+        )
         self.events = self._event_bus()
         self.legs = Legs()
         self.rooms = Rooms(self.media, settings.default_sample_rate, self._emit_of_room)
+        self.playbacks = Playbacks(self.media, player_config(settings))
+        self.recordings = Recordings(self.media, settings.recording_dir, self._recovered)
+        self.rooms.watchers += [self.playbacks, self.recordings]
         self.totals = CallTotals()
         self.draining = self._stopped = False
         self.started_at = time.monotonic()
@@ -84,6 +99,7 @@ class Switch:
         await self.events.start()
         self.events.observe(lambda record: self.plugins.notify("event_emitted", record=record))
         self.media.start()
+        self.recordings.start_recorder()
         for transport in self.transports.values():
             await transport.start()
             self._started.append(transport)
@@ -119,6 +135,8 @@ class Switch:
         for background in self._tasks:
             background.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.playbacks.stop()
+        await self.recordings.stop()
         await self.media.stop()
         await self.events.close()
 
@@ -174,6 +192,22 @@ class Switch:
         leg.pending_room = route.room_id or leg.pending_room
         return True
 
+    # -- places
+
+    def leg_place(self, leg_id: str) -> LegPlace:
+        """A leg, to play to or to record. Raises NotFound."""
+        return LegPlace(self.legs.get(leg_id), self.media)
+
+    def room_place(self, room_id: str) -> RoomPlace:
+        """A room, to play to or to record. Raises NotFound."""
+        return RoomPlace(self.rooms.get(room_id), self.media, self._emit_of_room)
+
+    async def record(self, place: Place, request: RecordRequest) -> Recording:
+        """Record a leg or a room. Raises Conflict, BadRequest, OperationFailed."""
+        return await self.recordings.start(
+            place, request.format, request.filename, request.multi_channel, self._recorded
+        )
+
     # -- what legs ask of their surroundings
 
     def emit(self, leg: Leg, event: Event) -> None:
@@ -204,10 +238,12 @@ class Switch:
 
     async def leave(self, leg: Leg) -> None:
         """Take an ended leg out of its room and close its port."""
+        await self.playbacks.gone(leg.id)
+        await self.recordings.gone(leg.id)
         async with leg.moving:
             if leg.port is not None:
                 await self.media.close_port(leg.port)
-            self.rooms.ended(leg)
+            await self.rooms.ended(leg)
 
     def forget(self, leg: Leg, reason: str, answered: float) -> None:
         """The leg is over."""
@@ -221,7 +257,13 @@ class Switch:
         self.plugins.notify("leg_ended", leg=leg, reason=reason)
 
     def pass_on_digit(self, leg: Leg, digit: str) -> None:
-        """Give a digit to the others of the leg's room that accept it."""
+        """Give a digit to the others of the leg's room that accept it.
+
+        It also stops what is to stop for it: of a digit that came by signalling, the mixer has not
+        heard.
+        """
+        for playback in self.playbacks.interrupt(leg, "digit"):
+            self.spawn(playback.stop())
         for other in self._others(leg):
             if other.accept_dtmf and other.call.takes_dtmf:
                 other.call.send_dtmf(digit)
@@ -233,6 +275,14 @@ class Switch:
                 other.call.send_text(text)
 
     # -- within
+
+    def _recorded(self, recording: Recording, told: Finished) -> None:
+        """A recording is complete."""
+
+    def _recovered(self, told: Finished) -> None:
+        """A recording is complete that a crash had left unfinished."""
+        event = RecordingFinished(**finished_fields(told))
+        self.events.emit(event, app_id=None, webhook=self._default_target)
 
     def _others(self, leg: Leg) -> list[Leg]:
         room = self.rooms.find(leg.room_id)
@@ -280,7 +330,13 @@ class Switch:
         create = OneOf("type", models, absent_leg_types(models))
         offered = self.plugins.collect("register_operations", Operation, switch=self)
         operations: dict[str, Operation] = {}
-        for operation in [*leg_operations(create), *room_operations(), *offered]:
+        for operation in [
+            *leg_operations(create),
+            *room_operations(),
+            *play_operations(),
+            *record_operations(RecordRequest),
+            *offered,
+        ]:
             if operation.command in operations:
                 log.error("a second operation %s is left out", operation.command)
                 continue

@@ -49,6 +49,9 @@ class CreateLeg(ApiModel):
     webhook_secret: str | None = Field(None, description="Signs what goes to webhook_url")
     amd: dict[str, Any] | None = Field(None, description="Detect answering machines")
     accept_dtmf: bool = Field(True, description="Receive digits of other legs in the room")
+    gain_db: float = Field(
+        0.0, ge=-96, le=24, description="How much louder everybody hears this leg, in dB"
+    )
     app_id: str | None = Field(None, description="Carried through to all events of this leg")
     speech_detection: bool | None = Field(
         None, description="Emit speaking events; default SPEECH_DETECTION_ENABLED"
@@ -77,6 +80,7 @@ class CreateLeg(ApiModel):
             room_id=self.room_id,
             webhook=WebhookTarget(str(url), self.webhook_secret) if url else None,
             accept_dtmf=self.accept_dtmf,
+            gain_db=float(self.gain_db),
             speech_detection=self.speech_detection,
             max_duration=self.max_duration,
             ring_timeout=self.ring_timeout,

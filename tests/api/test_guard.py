@@ -168,6 +168,9 @@ async def test_pages_of_named_origins_are_served(tmp_path: Path) -> None:
         headers = {**bearer("look"), "Origin": ORIGIN}
         answer = await server.http.get("/v1/rooms", headers=headers)
         assert answer.headers["access-control-allow-origin"] == ORIGIN
+        answer = await server.http.get("/v1/rooms", headers={"Origin": ORIGIN})
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
         headers["Origin"] = "https://elsewhere.example.com"
         answer = await server.http.get("/v1/rooms", headers=headers)
         assert "access-control-allow-origin" not in answer.headers

@@ -48,6 +48,7 @@ async def test_a_new_leg_is_shown_in_full(running_switch: RunningSwitch, prefix:
         "accept_dtmf": True,
         "held": False,
         "role": "",
+        "gain_db": 0.0,
         "app_id": "shop",
         "headers": {"X-Id": "7"},
     }

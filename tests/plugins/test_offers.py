@@ -132,6 +132,10 @@ class Failing:
     server_stopping = register_transports
 
     @hookimpl
+    def mixer_pulsed(self, worker: int, pulse: Any) -> None:
+        raise RuntimeError
+
+    @hookimpl
     def leg_created(self, leg: Any) -> None:
         raise RuntimeError
 

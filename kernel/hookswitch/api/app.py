@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -10,10 +10,12 @@ from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from hookswitch import __version__
+from hookswitch.errors import NotFound
 from hookswitch.switch import Switch
 
 from .answers import error_response, json_response
-from .guard import Guard
+from .asgi_socket import deny
+from .guard import AddressGuard, KeyGuard
 from .metrics import Metrics
 from .openapi import describe
 from .rest import absent_routes, operation_routes
@@ -48,14 +50,16 @@ def create_app(switch: Switch) -> ASGIApp:
     _add_health(app, switch)
     _add_errors(app, switch)
     describe(app, switch.operations)
+    inner: ASGIApp = KeyGuard(app, switch.settings, switch.instance_id)
     if switch.settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
+        # Outside the check of keys: a page must be able to read that its key was refused.
+        inner = CORSMiddleware(
+            inner,
             allow_origins=list(switch.settings.cors_origins),
             allow_methods=["*"],
             allow_headers=["*"],
         )
-    return Guard(app, switch.settings, switch.instance_id)
+    return AddressGuard(inner, switch.settings, switch.instance_id)
 
 
 def _add_health(app: FastAPI, switch: Switch) -> None:
@@ -84,6 +88,10 @@ def _add_errors(app: FastAPI, switch: Switch) -> None:
         if error.status_code == 405:
             response.headers["Allow"] = ", ".join(_allowed(app, request))
         return response
+
+    @app.websocket("/{path:path}")
+    async def unknown(websocket: WebSocket, path: str) -> None:
+        await deny(websocket, NotFound(f"/{path}: no WebSocket here"), switch.instance_id)
 
 
 def _allowed(app: FastAPI, request: Request) -> list[str]:

@@ -90,7 +90,7 @@ class _Participant:
         """Close the port and leave the room; once is enough, twice does no harm."""
         await self._switch.media.close_port(self._guest.id)
         if self._room is not None:
-            self._switch.rooms.remove_guest(self._room, self._guest)
+            await self._switch.rooms.remove_guest(self._room, self._guest)
 
     def _receive(self, message: Message) -> None:
         try:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from socket import SO_SNDBUF, SOL_SOCKET
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from hookswitch.websocket.socket import SEND_BUFFER
+
+log = logging.getLogger(__name__)
 
 EXTENSION = "hookswitch.line"
 """Key of a connection's `Line` among the extensions of its ASGI scope."""
@@ -37,6 +40,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.initial_response is not None and self.close_sent:
             # An upgrade that was denied is complete too; uvicorn would log an error about it.
             self.handshake_complete = True
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                # uvicorn would end the connection likewise, but with a traceback in the log
+                log.info("WebSocket of %s closed: text that is no UTF-8", self.client)
+                self.conn.send_close(CloseCode.INVALID_DATA)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def handle_pong(self, event: Frame) -> None:
         self.line.last_pong = time.monotonic()

@@ -86,7 +86,15 @@ class RecordingStarted(RecordingEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFinished(RecordingEvent):
+    """With ``error`` it ended by itself; the file holds what was captured until then.
+
+    ``recovered``: it was found unfinished after a crash, and completed.
+    """
+
     type: ClassVar[str] = "recording.finished"
+    duration_ms: int | None = None
+    error: str | None = None
+    recovered: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,7 @@ class LegOptions:
     role: str = ""
     muted: bool = False
     deaf: bool = False
+    gain_db: float = 0.0
 
 
 class Leg:
@@ -88,6 +89,7 @@ class Leg:
         self.headers = dict(options.headers)
         self.role, self.muted, self.deaf = options.role, options.muted, options.deaf
         self.accept_dtmf, self.accept_text = options.accept_dtmf, options.accept_text
+        self.gain_db = options.gain_db
         self.quality: Quality | None = None
         self.moving = asyncio.Lock()
         """Held while the leg changes rooms."""
@@ -102,6 +104,7 @@ class Leg:
         self._announced = False
         """Whether anybody was told of this leg; of one refused at the door, nobody is."""
         self._digits = self._texts = 0
+        self._speaks = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._start_timer("ring_timeout", options.ring_timeout)
 
@@ -170,6 +173,7 @@ class Leg:
                 role=self.role,
                 speech=self._wants_speech,
                 processor=self._context.processor(self),
+                gain_db=self.gain_db,
             ),
         )
 
@@ -230,8 +234,7 @@ class Leg:
         if report.kind == "digit":
             self.digit_received(str(data["digit"]))
         elif report.kind == "speech":
-            event = SpeakingStarted if data["speaking"] else SpeakingStopped
-            self.emit(event(leg_id=self.id, room_id=self.room_id))
+            self._speech_changed(bool(data["speaking"]))
         elif report.kind == "media_timeout":
             self.hang_up("rtp_timeout")
         elif report.kind == "stats" and data.get("packets_received"):
@@ -289,6 +292,11 @@ class Leg:
         """Have the leg hear nothing, or hear again."""
         await self._set_port(deaf=deaf)
         self._is_deaf(deaf)
+
+    async def set_gain(self, db: float) -> None:
+        """Have everybody hear the leg so much louder."""
+        self.gain_db = db
+        await self._set_port(gain_db=db)
 
     async def set_role(self, role: str) -> None:
         """Give the leg another role in its room's routing; "" is none."""
@@ -348,10 +356,19 @@ class Leg:
         deaf: bool | None = None,
         role: str | None = None,
         speech: bool | None = None,
+        gain_db: float | None = None,
     ) -> None:
         if self.port is not None:
-            command = SetPort(self.port, mute=mute, deaf=deaf, role=role, speech=speech)
+            command = SetPort(self.port, mute, deaf, role, speech, gain_db=gain_db)
             await self._context.media.apply_to(self.port, command)
+
+    def _speech_changed(self, speaks: bool) -> None:
+        """The mixer may listen on a prompt's behalf; events are for those who want them."""
+        if speaks == self._speaks or (speaks and not self._wants_speech):
+            return
+        self._speaks = speaks
+        event = SpeakingStarted if speaks else SpeakingStopped
+        self.emit(event(leg_id=self.id, room_id=self.room_id))
 
     def _is_muted(self, muted: bool) -> None:
         if muted != self.muted:

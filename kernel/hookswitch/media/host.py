@@ -23,6 +23,11 @@ from .worker import TARGET, Begin
 
 OnReports = Callable[[Sequence[PortReport]], None]
 OnTick = Callable[[], None]
+OnPulse = Callable[[Pulse], None]
+
+
+def _unseen(pulse: Pulse) -> None:
+    """Nobody asks how the engine is doing."""
 
 
 class Host(Protocol):
@@ -61,10 +66,11 @@ class LocalHost:
         on_tick: OnTick,
         comfort_noise: bool,
         banks: tuple[str, ...] = (),
+        on_pulse: OnPulse = _unseen,
     ) -> None:
         self.topology = Topology()
         self.pulse: Pulse | None = None
-        self._on_reports = on_reports
+        self._on_reports, self._on_pulse = on_reports, on_pulse
         self._runner = EngineRunner(on_tick, comfort_noise, banks)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -110,6 +116,7 @@ class LocalHost:
                 self._on_reports(message.reports)
             else:
                 self.pulse = message
+                self._on_pulse(message)
 
     def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
@@ -127,10 +134,11 @@ class WorkerHost:
         on_tick: OnTick,
         comfort_noise: bool,
         banks: tuple[str, ...] = (),
+        on_pulse: OnPulse = _unseen,
     ) -> None:
         self.topology = Topology()
         self.pulse: Pulse | None = None
-        self._on_reports, self._on_tick = on_reports, on_tick
+        self._on_reports, self._on_tick, self._on_pulse = on_reports, on_tick, on_pulse
         self._begin_with = Begin(comfort_noise, banks)
         self._next_id = 0
         self._waiting: dict[int, tuple[Sequence[Command], asyncio.Future[None]]] = {}
@@ -205,6 +213,7 @@ class WorkerHost:
             self._on_reports(message.reports)
         elif isinstance(message, Pulse):
             self.pulse = message
+            self._on_pulse(message)
         elif isinstance(message, Applied):
             self._settle(message)
 

@@ -28,6 +28,7 @@ from hookswitch.mixer.commands import (
 from hookswitch.mixer.topology import CommandError
 
 from .host import Host, LocalHost, WorkerHost
+from .messages import Pulse
 from .ring_bank import RING_BANK
 from .rings import Arena, ArenaShape, Pcm, RingReader, RingWriter, allocate
 
@@ -77,6 +78,14 @@ class RingPort:
         """Say int16 samples; answers how many fitted into the ring (one second)."""
         return self._said.write(pcm)
 
+    def played(self) -> int:
+        """Samples of what was said that the mixer has taken."""
+        return int(self.arena.said_out[self.row])
+
+    def heard(self) -> int:
+        """Samples that were heard since the port was opened."""
+        return int(self.arena.heard_in[self.row])
+
     def free(self) -> int:
         """Samples that fit now."""
         return self._said.free()
@@ -100,14 +109,19 @@ class MediaPlane:
         self._rings: dict[str, tuple[_OpenArena, int]] = {}
         self._where: dict[str, Host] = {}
         self._rooms: dict[str, Host] = {}
-        self.hosts: list[Host] = (
-            [
-                WorkerHost(f"media-{i}", self._report, self._tick, comfort_noise, banks)
-                for i in range(workers)
-            ]
-            if workers
-            else [LocalHost(self._report, self._tick, comfort_noise, banks)]
-        )
+        self.on_pulse: Callable[[int, Pulse], None] = lambda worker, pulse: None
+        """Told once a second how each engine is doing."""
+        self.hosts: list[Host] = [self._new_host(i, workers > 0, comfort_noise, banks)
+                                  for i in range(max(workers, 1))]  # fmt: skip
+
+    def _new_host(
+        self, number: int, apart: bool, comfort_noise: bool, banks: tuple[str, ...]
+    ) -> Host:
+        def pulsed(pulse: Pulse) -> None:
+            self.on_pulse(number, pulse)
+
+        common = (self._report, self._tick, comfort_noise, banks, pulsed)
+        return WorkerHost(f"media-{number}", *common) if apart else LocalHost(*common)
 
     def start(self) -> None:
         """Start all engines."""
@@ -201,6 +215,10 @@ class MediaPlane:
         specs = [ring.spec for ring in rings]
         await self._open(self._host(near, room), specs, on_report, commands)
         return rings
+
+    def rate_of(self, port: str) -> int:
+        """A port's sampling rate in Hz. Raises CommandError."""
+        return self._host(port).topology.ports[port].spec.rate
 
     async def close_port(self, port: str, *, rest: float = 0.0) -> None:
         """Close a port; one that is closed already is no error.

@@ -75,6 +75,12 @@ class SetRole(ApiModel):
         return frozenset({"role"})
 
 
+class SetGain(ApiModel):
+    """How loud a leg is."""
+
+    db: float = Field(ge=-96, le=24, description="How much louder everybody hears it, in dB")
+
+
 def _unanswered_inbound_sip(leg: Leg, *states: LegState) -> None:
     if leg.type != "sip_inbound":
         raise BadRequest(f"leg {leg.id} is not a SIP inbound leg")
@@ -172,6 +178,12 @@ async def set_role(switch: Switch, ids: Ids, request: SetRole) -> Answer:
     return leg_view(leg)
 
 
+async def set_gain(switch: Switch, ids: Ids, request: SetGain) -> Answer:
+    leg = switch.legs.get(ids["id"])
+    await leg.set_gain(float(request.db))
+    return leg_view(leg)
+
+
 _NOT_FOUND = {404: "Leg not found"}
 _INBOUND = {400: "Not a SIP inbound leg, invalid body, or codec not in offer", **_NOT_FOUND}
 
@@ -210,4 +222,6 @@ def leg_operations(create: Request) -> list[Operation]:
                   "Disable DTMF reception on a leg", errors=_NOT_FOUND),
         Operation("set_leg_role", "PATCH", f"{leg}/role", set_role, "Change a leg's routing role",
                   SetRole, errors=_NOT_FOUND),
+        Operation("set_leg_gain", "PUT", f"{leg}/gain", set_gain,
+                  "Set how loud everybody hears a leg", SetGain, errors=_NOT_FOUND),
     ]  # fmt: skip

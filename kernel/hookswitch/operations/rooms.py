@@ -58,6 +58,20 @@ class RoutingUpdate(ApiModel):
     sources: list[str] | None = Field(None, description="What it hears; null takes the row away")
 
 
+class Gain(ApiModel):
+    """How one leg of a room hears another."""
+
+    listener: str = Field(description="The leg that hears")
+    source: str = Field(description="The leg that is heard")
+    db: float = Field(ge=-96, le=24, description="How much louder, in dB")
+
+
+class Gains(ApiModel):
+    """All gains of a room; pairs that are not named hear each other as they are."""
+
+    gains: list[Gain]
+
+
 class RoutingUpdates(ApiModel):
     """Rows to change."""
 
@@ -118,6 +132,17 @@ async def patch_routing(switch: Switch, ids: Ids, request: RoutingUpdates) -> An
     return await get_routing(switch, ids, None)
 
 
+async def get_gains(switch: Switch, ids: Ids, request: None) -> Answer:
+    gains = switch.rooms.get(ids["room_id"]).gains
+    return {"gains": [{"listener": a, "source": b, "db": db} for (a, b), db in gains.items()]}
+
+
+async def put_gains(switch: Switch, ids: Ids, request: Gains) -> Answer:
+    gains = {(gain.listener, gain.source): float(gain.db) for gain in request.gains}
+    await switch.rooms.set_gains(ids["room_id"], gains)
+    return await get_gains(switch, ids, None)
+
+
 _NOT_FOUND = {404: "Room not found"}
 
 
@@ -142,5 +167,10 @@ def room_operations() -> list[Operation]:
                   "Replace a room's routing matrix", Routing, errors=_NOT_FOUND, tag="rooms"),
         Operation("update_room_routing", "PATCH", f"{room}/routing", patch_routing,
                   "Change rows of a room's routing matrix", RoutingUpdates, errors=_NOT_FOUND,
+                  tag="rooms"),
+        Operation("get_room_gains", "GET", f"{room}/gains", get_gains,
+                  "Get how loud legs of a room hear each other", errors=_NOT_FOUND, tag="rooms"),
+        Operation("set_room_gains", "PUT", f"{room}/gains", put_gains,
+                  "Set how loud legs of a room hear each other", Gains, errors=_NOT_FOUND,
                   tag="rooms"),
     ]  # fmt: skip

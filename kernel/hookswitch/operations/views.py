@@ -21,6 +21,7 @@ def leg_view(leg: Leg) -> dict[str, Any]:
         "accept_dtmf": leg.accept_dtmf,
         "held": leg.state is LegState.HELD,
         "role": leg.role,
+        "gain_db": leg.gain_db,
         "headers": leg.headers,
     }
     if leg.app_id:

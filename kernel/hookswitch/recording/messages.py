@@ -14,9 +14,14 @@ Format = Literal["wav", "opus", "flac"]
 
 @dataclass(frozen=True, slots=True)
 class RecorderConfig:
-    """First message to a recorder: where files are staged and published."""
+    """First message to a recorder: where files are staged and published.
+
+    ``ongoing``: ids of the recordings that are ordered anew after this. What else is found staged
+    there was left by a crash, and is completed.
+    """
 
     directory: Path
+    ongoing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from hookswitch.errors import BadRequest, Conflict, NotFound
 from hookswitch.events.legs import LegJoinedRoom, LegLeftRoom
@@ -16,11 +17,25 @@ from hookswitch.legs.leg import Leg
 from hookswitch.legs.state import LegState
 from hookswitch.media.plane import MediaPlane
 from hookswitch.mixer.bank import ROOM_RATES
-from hookswitch.mixer.commands import Leave, SetPort, SetRouting
+from hookswitch.mixer.commands import Leave, SetGains, SetPort, SetRouting
 
-from .room import Guest, Matrix, Room, check_room_id
+from .room import Gains, Guest, Matrix, Room, check_room_id
 
 EmitOfRoom = Callable[[Room, Event], None]
+
+
+class Watcher(Protocol):
+    """Who must know of comings and goings before anything else happens: playbacks, recordings."""
+
+    async def joined(self, room: Room, participant: str, port: str) -> None:
+        """A leg or guest is in the room."""
+
+    async def left(self, room: Room, participant: str) -> None:
+        """A leg or guest is no longer in the room."""
+
+    async def closed(self, room: Room) -> None:
+        """The room is about to be closed; its ports still are there."""
+
 
 ANSWER_WITHIN = 10.0
 """Seconds a ringing leg is given to connect when it is put into a room."""
@@ -42,6 +57,7 @@ class Rooms:
     def __init__(self, media: MediaPlane, default_rate: int, emit: EmitOfRoom) -> None:
         self._media, self._default_rate, self._emit = media, default_rate, emit
         self._rooms: dict[str, Room] = {}
+        self.watchers: list[Watcher] = []
 
     def __iter__(self) -> Iterator[Room]:
         return iter(list(self._rooms.values()))
@@ -89,6 +105,8 @@ class Rooms:
             leg.hang_up("room_deleted")
         for guest in list(room.guests.values()):
             guest.leave()
+        for watcher in self.watchers:
+            await watcher.closed(room)
         async with room.lock:
             await self._media.close_room(room_id)
         self._emit(room, RoomDeleted(room_id=room_id))
@@ -138,7 +156,7 @@ class Rooms:
             role=leg.role if entrance.role is None else entrance.role,
         )
         await self._media.join(port, room.id, settings)
-        self._remove(leg)
+        await self._remove(leg)
         room.legs[leg.id] = leg
         leg.room_id, leg.pending_room = room.id, None
         if before:
@@ -146,6 +164,8 @@ class Rooms:
         leg.room_webhook = room.webhook
         leg.entered(settings, entrance.accept_dtmf)
         leg.emit(LegJoinedRoom(leg_id=leg.id, room_id=room.id))
+        for watcher in self.watchers:
+            await watcher.joined(room, leg.id, port)
         return before
 
     async def remove(self, room_id: str, leg: Leg) -> None:
@@ -155,14 +175,14 @@ class Rooms:
                 raise NotFound(f"leg {leg.id} is not in room {room_id}")
             if leg.port is not None:
                 await self._media.apply_to(leg.port, Leave(leg.port))
-            self._remove(leg)
+            await self._remove(leg)
             leg.emit(LegLeftRoom(leg_id=leg.id, room_id=room_id))
             leg.room_webhook = None
 
-    def ended(self, leg: Leg) -> None:
+    async def ended(self, leg: Leg) -> None:
         """A leg is over; its port is closed already."""
         if (room_id := leg.room_id) is not None:
-            self._remove(leg)
+            await self._remove(leg)
             leg.emit(LegLeftRoom(leg_id=leg.id, room_id=room_id))
 
     async def add_guest(self, room: Room, guest: Guest, port: str) -> None:
@@ -172,10 +192,14 @@ class Rooms:
                 raise NotFound(f"room {room.id} not found")
             room.guests[guest.id] = guest  # now, that a deletion from here on reaches it
             await self._media.join(port, room.id, SetPort(port))
+            for watcher in self.watchers:
+                await watcher.joined(room, guest.id, port)
 
-    def remove_guest(self, room: Room, guest: Guest) -> None:
+    async def remove_guest(self, room: Room, guest: Guest) -> None:
         """A guest is gone; its port is closed already."""
-        room.guests.pop(guest.id, None)
+        if room.guests.pop(guest.id, None) is not None:
+            for watcher in self.watchers:
+                await watcher.left(room, guest.id)
 
     async def route(self, room_id: str, matrix: Matrix, reason: str) -> None:
         """Replace a room's routing."""
@@ -202,7 +226,32 @@ class Rooms:
         room.matrix = matrix
         self._emit(room, RoomRoutingChanged(room_id=room.id, reason=reason))
 
-    def _remove(self, leg: Leg) -> None:
-        if (room := self.find(leg.room_id)) is not None:
-            room.legs.pop(leg.id, None)
-        leg.room_id = None
+    async def set_gains(self, room_id: str, gains: Gains) -> None:
+        """Replace by how many dB listeners of a room hear sources louder. Raises BadRequest."""
+        room = self.get(room_id)
+        async with room.lock:
+            for leg_id in {leg_id for pair in gains for leg_id in pair}:
+                if leg_id not in room.legs:
+                    raise BadRequest(f"gains: leg {leg_id} is not in room {room_id}")
+            room.gains = dict(gains)
+            await self._apply_gains(room)
+
+    async def _apply_gains(self, room: Room) -> None:
+        ports = {
+            (room.legs[a].port or "", room.legs[b].port or ""): db
+            for (a, b), db in room.gains.items()
+        }
+        await self._media.apply_to_room(room.id, SetGains(room.id, ports))
+
+    async def _remove(self, leg: Leg) -> None:
+        """Take a leg off its room's list; what was said of its gains goes with it."""
+        room, leg.room_id = self.find(leg.room_id), None
+        if room is None:
+            return
+        room.legs.pop(leg.id, None)
+        kept = {pair: db for pair, db in room.gains.items() if leg.id not in pair}
+        if kept != room.gains:
+            room.gains = kept
+            await self._apply_gains(room)
+        for watcher in self.watchers:
+            await watcher.left(room, leg.id)

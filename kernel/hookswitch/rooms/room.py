@@ -12,6 +12,8 @@ from hookswitch.legs.leg import Leg
 Matrix = Mapping[str, tuple[str, ...]]
 """Listener role -> the source roles it hears."""
 
+Gains = Mapping[tuple[str, str], float]
+"""(listening leg, speaking leg) -> dB."""
 
 LONGEST_ID = 200
 """Characters of a room's id."""
@@ -46,6 +48,7 @@ class Room:
     app_id: str | None = None
     webhook: WebhookTarget | None = None
     matrix: Matrix = field(default_factory=dict)
+    gains: Gains = field(default_factory=dict)
     legs: dict[str, Leg] = field(default_factory=dict)
     guests: dict[str, Guest] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -1,0 +1,114 @@
+"""The recorder as the control process sees it: started when it is first needed, and again if it
+dies. What is being recorded is kept here; the rings know how far it has been written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hookswitch.media.plane import RingPort
+from hookswitch.media.supervisor import Worker, WorkerSpec
+
+from .messages import (
+    AddChannel,
+    Channel,
+    ChannelEnded,
+    EndChannel,
+    Finish,
+    Finished,
+    Pause,
+    Record,
+    RecorderConfig,
+    Resume,
+)
+
+Told = ChannelEnded | Finished
+OnTold = Callable[[Told], None]
+
+TARGET = "hookswitch.recording.recorder:main"
+
+
+@dataclass(slots=True)
+class _Ongoing:
+    """What a recorder has been told of one recording, with the descriptors beside it."""
+
+    on_told: OnTold
+    said: list[tuple[Any, list[int]]] = field(default_factory=list)
+
+
+class Recorder:
+    """Writes recordings. ``on_recovered`` hears of those a crash had left unfinished."""
+
+    def __init__(self, config: RecorderConfig, on_recovered: OnTold) -> None:
+        self._config = config
+        self._on_recovered = on_recovered
+        self._ongoing: dict[str, _Ongoing] = {}
+        self._worker: Worker | None = None
+
+    def start(self) -> None:
+        """Start the process, if it does not run."""
+        if self._worker is None:
+            self._worker = Worker(
+                WorkerSpec("recorder", TARGET), on_start=self._begin, on_message=self._hear
+            )
+            self._worker.start()
+
+    def record(self, message: Record, ears: list[RingPort], on_told: OnTold) -> None:
+        """Begin; ``on_told`` hears of channels that ended and, last, of the end."""
+        self._ongoing[message.id] = _Ongoing(on_told)
+        self.start()
+        self._say(message.id, message, [ear.fd for ear in ears])
+
+    def add_channel(self, recording: str, name: str, ear: RingPort) -> None:
+        """A participant came."""
+        channel = Channel(name, ear.shape, ear.row)
+        self._say(recording, AddChannel(recording, channel), [ear.fd])
+
+    def end_channel(self, recording: str, name: str) -> None:
+        """A participant left."""
+        self._say(recording, EndChannel(recording, name))
+
+    def pause(self, recording: str, at: int) -> None:
+        """Silence from here on."""
+        self._say(recording, Pause(recording, at))
+
+    def resume(self, recording: str, at: int) -> None:
+        """Sound from here on."""
+        self._say(recording, Resume(recording, at))
+
+    def finish(self, recording: str) -> None:
+        """End it; the last thing said of it is `Finished`."""
+        self._say(recording, Finish(recording))
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            await self._worker.stop()
+
+    def _say(self, recording: str, message: Any, fds: list[int] | None = None) -> None:
+        ongoing = self._ongoing.get(recording)
+        if ongoing is None or self._worker is None:
+            return
+        ongoing.said.append((message, fds or []))
+        if self._worker.pid is not None:
+            self._worker.send(message, fds or [])
+
+    def _begin(self) -> None:
+        assert self._worker is not None
+        self._worker.send(replace(self._config, ongoing=frozenset(self._ongoing)))
+        for ongoing in self._ongoing.values():
+            for message, fds in ongoing.said:
+                self._worker.send(message, fds)
+
+    def _hear(self, message: Any, fds: list[int]) -> None:
+        if not isinstance(message, Told):
+            return
+        ongoing = self._ongoing.get(message.id)
+        if isinstance(message, Finished):
+            self._ongoing.pop(message.id, None)
+        if ongoing is not None:
+            ongoing.on_told(message)
+        else:
+            self._on_recovered(message)

@@ -1,0 +1,196 @@
+"""One recording: its ears, who is on which channel, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hookswitch.errors import Conflict
+from hookswitch.events.media import (
+    Channel,
+    RecordingFinished,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingStarted,
+)
+from hookswitch.media.plane import MediaPlane, RingPort
+from hookswitch.mixer.bank import PortReport
+from hookswitch.mixer.commands import Connect, Disconnect
+from hookswitch.mixer.topology import CommandError
+from hookswitch.rooms.place import Place
+
+from .client import Recorder, Told
+from .messages import Channel as EarChannel
+from .messages import ChannelEnded, Finished, Format, Record
+
+FINISH_WITHIN = 20.0
+"""Seconds an answer waits for a file to be complete; a long one that is encoded may take longer."""
+
+
+class Recording:
+    """Something that is being recorded.
+
+    ``channels`` names those of the file in order; ``multi_channel_file`` is where a second file
+    with a channel for each participant goes, if one is wanted.
+    """
+
+    def __init__(
+        self,
+        recording_id: str,
+        place: Place,
+        file: Path,
+        file_format: Format,
+        multi_channel_file: Path | None,
+        media: MediaPlane,
+        recorder: Recorder,
+        on_end: Callable[[Recording, Finished], None],
+    ) -> None:
+        self.id = recording_id
+        self.place, self.file, self.multi_channel_file = place, file, multi_channel_file
+        self.paused = False
+        self.finished: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
+        self._format: Format = file_format
+        self._media, self._recorder, self._on_end = media, recorder, on_end
+        self._ears: list[RingPort] = []
+        self._guests: dict[str, tuple[str, str]] = {}
+        """Participant -> its ear, and its own port."""
+        self._leaving: dict[str, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._joined = 0
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Open the ears and have the recorder begin. Raises Conflict."""
+        rate = self.place.record_rate()
+        try:
+            self._ears = await self.place.open_ears(f"recording-{self.id}", rate, self._on_report)
+        except CommandError as error:
+            raise Conflict(str(error)) from None
+        channels = tuple(
+            EarChannel(name, ear.shape, ear.row)
+            for name, ear in zip(self.place.channels, self._ears, strict=True)
+        )
+        message = Record(self.id, self.file, self._format, rate, channels, self.multi_channel_file)
+        self._recorder.record(message, self._ears, self._on_told)
+        self.place.emit(RecordingStarted, **self._files())
+
+    async def join(self, participant: str, port: str) -> None:
+        """Give a participant its channel, if this recording has them."""
+        if self.multi_channel_file is None or self._stopping:
+            return
+        if (leaving := self._leaving.get(participant)) is not None:
+            await leaving.wait()  # it is back before its last sound was written
+        self._joined += 1
+        name = f"recording-{self.id}-{self._joined}"
+        rate = self._ears[0].spec.rate
+        try:
+            (ear,) = await self._media.open_ears(
+                [name], rate, self._on_report, Connect(port, name), near=port
+            )
+        except CommandError:
+            return
+        self._guests[participant] = name, port
+        self._recorder.add_channel(self.id, participant, ear)
+
+    async def leave(self, participant: str) -> None:
+        """A participant is gone; its ear is closed when all of it is written."""
+        if participant not in self._guests or participant in self._leaving:
+            return
+        ear, port = self._guests[participant]
+        self._leaving[participant] = asyncio.Event()
+        with suppress(CommandError):  # with the port, what connected it has gone
+            await self._media.apply_to(ear, Disconnect(port, ear))
+        self._recorder.end_channel(self.id, participant)
+
+    def pause(self) -> bool:
+        """Record silence from now on; answers whether that is new."""
+        if self.paused:
+            return False
+        self.paused = True
+        self._recorder.pause(self.id, self._ears[0].heard())
+        self.place.emit(RecordingPaused, **self._files())
+        return True
+
+    def resume(self) -> bool:
+        """Record sound again; answers whether that is new."""
+        if not self.paused:
+            return False
+        self.paused = False
+        self._recorder.resume(self.id, self._ears[0].heard())
+        self.place.emit(RecordingResumed, **self._files())
+        return True
+
+    async def stop(self) -> Finished | None:
+        """End it; answers what came of it, or None when that is still being written."""
+        self.begin_stop()
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(self.finished), FINISH_WITHIN)
+        return None
+
+    def begin_stop(self) -> None:
+        """End it, without waiting for the file."""
+        if not self._stopping:
+            self._stopping = True
+            self._recorder.finish(self.id)
+
+    # -- what is told
+
+    def _on_report(self, report: PortReport) -> None:
+        if report.kind == "closed":
+            self.begin_stop()
+
+    def _on_told(self, told: Told) -> None:
+        work = self._channel_ended(told) if isinstance(told, ChannelEnded) else self._ended(told)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _channel_ended(self, told: ChannelEnded) -> None:
+        if (guest := self._guests.pop(told.name, None)) is not None:
+            await self._close(guest[0])
+        if (leaving := self._leaving.pop(told.name, None)) is not None:
+            leaving.set()
+
+    async def _ended(self, told: Finished) -> None:
+        self._stopping = True
+        for ear in self._ears:
+            await self._close(ear.spec.id)
+        for port, _ in self._guests.values():
+            await self._close(port)
+        self._guests.clear()
+        for leaving in self._leaving.values():
+            leaving.set()
+        self.place.emit(RecordingFinished, **finished_fields(told))
+        self._on_end(self, told)
+        self.finished.set_result(told)
+
+    async def _close(self, port: str) -> None:
+        with suppress(CommandError):
+            await self._media.close_port(port)
+
+    def _files(self) -> dict[str, object]:
+        multi = self.multi_channel_file
+        return {
+            "file": str(self.file),
+            "multi_channel_file": None if multi is None else str(multi),
+        }
+
+
+def finished_fields(told: Finished) -> dict[str, Any]:
+    """What `RecordingFinished` says of a recording's end."""
+    fields: dict[str, Any] = {
+        "file": str(told.file),
+        "duration_ms": told.duration_ms,
+        "error": told.error,
+        "recovered": told.recovered or None,
+    }
+    if told.multi_channel_file is not None:
+        fields["multi_channel_file"] = str(told.multi_channel_file)
+        fields["channels"] = {
+            name: Channel(span.channel, span.start_ms, span.end_ms)
+            for name, span in told.channels.items()
+        }
+    return fields

@@ -1,0 +1,148 @@
+"""All recordings of the server."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hookswitch.errors import BadRequest, Conflict, NotFound, OperationFailed
+from hookswitch.media.plane import MediaPlane
+from hookswitch.rooms.place import Place
+from hookswitch.rooms.room import Room
+
+from .client import Recorder, Told
+from .messages import Finished, Format, RecorderConfig
+from .ongoing import Recording
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 200
+"""Characters of a file's name."""
+
+
+class Recordings:
+    """What is being recorded, by place: one recording each.
+
+    ``on_recovered`` hears of recordings that a crash had left unfinished and that are whole now.
+    """
+
+    def __init__(
+        self, media: MediaPlane, directory: Path, on_recovered: Callable[[Finished], None]
+    ) -> None:
+        self._media, self._directory = media, directory
+        self._recorder = Recorder(RecorderConfig(directory), self._recovered)
+        self._on_recovered = on_recovered
+        self._recording: dict[str, Recording] = {}
+
+    def __len__(self) -> int:
+        return len(self._recording)
+
+    def start_recorder(self) -> None:
+        """Have recordings completed that a crash left unfinished, if there may be any."""
+        if self._directory.is_dir() and any(self._directory.glob(".*")):
+            self._recorder.start()
+
+    async def start(
+        self,
+        place: Place,
+        file_format: Format,
+        filename: str | None,
+        multi_channel: bool,
+        on_end: Callable[[Recording, Finished], None],
+    ) -> Recording:
+        """Record something. Raises Conflict, BadRequest, OperationFailed."""
+        place.check()
+        if place.id in self._recording:
+            raise Conflict("a recording is in progress")
+        file, beside = self._files(place, file_format, filename)
+
+        def ended(recording: Recording, told: Finished) -> None:
+            self._recording.pop(place.id, None)
+            on_end(recording, told)
+
+        recording = Recording(
+            str(uuid.uuid4()),
+            place,
+            file,
+            file_format,
+            beside if multi_channel else None,
+            self._media,
+            self._recorder,
+            ended,
+        )
+        self._recording[place.id] = recording
+        try:
+            await recording.start()
+        except BaseException:
+            self._recording.pop(place.id, None)
+            raise
+        for participant, port in place.participants().items():
+            await recording.join(participant, port)
+        return recording
+
+    def get(self, place_id: str) -> Recording:
+        """What is being recorded there. Raises NotFound."""
+        if place_id not in self._recording:
+            raise NotFound("no recording in progress")
+        return self._recording[place_id]
+
+    async def gone(self, place_id: str) -> None:
+        """A leg has ended: its recording has, too."""
+        if (recording := self._recording.get(place_id)) is not None:
+            recording.begin_stop()
+
+    async def joined(self, room: Room, participant: str, port: str) -> None:
+        """Somebody came into a room."""
+        if (recording := self._recording.get(room.id)) is not None:
+            await recording.join(participant, port)
+
+    async def left(self, room: Room, participant: str) -> None:
+        """Somebody left a room; with the last one, its recording ends."""
+        if (recording := self._recording.get(room.id)) is not None:
+            await recording.leave(participant)
+            if not room.legs and not room.guests:
+                recording.begin_stop()
+
+    async def closed(self, room: Room) -> None:
+        """A room is about to be closed."""
+        await self.gone(room.id)
+
+    async def stop(self) -> None:
+        """Complete everything, and end the recorder."""
+        for recording in list(self._recording.values()):
+            await recording.stop()
+        await self._recorder.stop()
+
+    def _files(self, place: Place, file_format: Format, filename: str | None) -> tuple[Path, Path]:
+        """Where the file goes, and one with a channel for each participant."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        name = f"{place.id}-{stamp}" if filename is None else _checked(filename)
+        stem = name.removesuffix(f".{file_format}")
+        file = self._directory / f"{stem}.{file_format}"
+        beside = self._directory / f"{stem}-multi.{file_format}"
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            taken = any(path.exists() for path in (file, beside))
+        except OSError as error:
+            raise OperationFailed(f"RECORDING_DIR: {error}") from None
+        if taken or any(one.file == file for one in self._recording.values()):
+            raise Conflict(f"filename: {file.name} exists already")
+        return file, beside
+
+    def _recovered(self, told: Told) -> None:
+        if isinstance(told, Finished):
+            log.info("recording %s was left unfinished and is complete now", told.file)
+            self._on_recovered(told)
+
+
+def _checked(filename: str) -> str:
+    fits = filename.isprintable() and len(filename) <= LONGEST_NAME
+    if not fits or "/" in filename or filename.startswith("."):
+        raise BadRequest(
+            "filename: must be one path segment that begins with no dot, of at most "
+            f"{LONGEST_NAME} characters"
+        )
+    return filename
