@@ -22,7 +22,7 @@ _ERROR = {
 
 
 def describe(app: FastAPI, operations: list[Operation]) -> None:
-    """Have ``app.openapi()`` contain the operations' request models."""
+    """Have ``app.openapi()`` contain the operations' models."""
     base = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -43,6 +43,8 @@ def _model_schemas(operations: list[Operation]) -> dict[str, Any]:
             models.update(operation.request.models.values())
         elif operation.request is not None:
             models.add(operation.request)
+        if operation.answer is not None:
+            models.add(operation.answer)
     if not models:
         return {}
     _, document = models_json_schema(

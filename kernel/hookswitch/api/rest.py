@@ -82,6 +82,11 @@ def _documented(operation: Operation) -> dict[str, Any]:
             "description": meaning,
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
         }
+    if operation.answer is not None:
+        ref = {"$ref": f"#/components/schemas/{operation.answer.__name__}"}
+        extra["responses"][str(operation.status)] = {
+            "content": {"application/json": {"schema": ref}}
+        }
     if operation.request is not None:
         models = (
             list(operation.request.models.values())

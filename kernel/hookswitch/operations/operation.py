@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .model import Request
+from .model import ApiModel, Request
 
 if TYPE_CHECKING:
     from hookswitch.switch import Switch
@@ -22,7 +22,8 @@ class Operation:
 
     ``path`` is without ``/v1``; its ``{ids}`` are given to the handler by name. ``command`` is the
     operation's name on the event stream, where the payload is the request plus the path's ids.
-    ``errors`` documents further statuses; every operation may answer 400.
+    ``errors`` documents further statuses; every operation may answer 400. ``answer`` documents what
+    comes back, where that is more than a few words.
     """
 
     command: str
@@ -34,6 +35,7 @@ class Operation:
     status: int = 200
     errors: Mapping[int, str] = field(default_factory=dict)
     tag: str = "legs"
+    answer: type[ApiModel] | None = None
 
     async def perform(self, switch: Switch, ids: Mapping[str, str], request: Any) -> Answer:
         """Do it. The answer waits for the events it implies to be on disk: what a caller was told

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hookswitch.plugin import ApiModel, BadRequest, CreateLeg
 
-from .settings import SipSettings
+from .settings import SipSettings, outbound_proxy
 from .sip.address import NameAddr
 from .sip.errors import ParseError
 from .sip.uri import Uri
@@ -33,6 +33,9 @@ class CreateSipLeg(CreateLeg):
     privacy: str | None = Field(None, description='SIP Privacy header, such as "id"')
     codecs: list[str] | None = Field(None, description="Codecs in order of preference")
     auth: DigestAuth | None = Field(None, description="Digest credentials")
+    outbound_proxy: str | None = Field(
+        None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"
+    )
     rtt: bool = Field(False, description="Offer real-time text; not available yet")
 
     def target(self) -> Uri:
@@ -45,9 +48,17 @@ class CreateSipLeg(CreateLeg):
             uri = Uri.parse(text)
         except ParseError as error:
             raise BadRequest(f"{field}: {error}") from None
-        if uri.scheme != "sip":
+        if not uri.is_sip:
             raise BadRequest(f"{field}: must be a sip: URI, such as sip:alice@example.com")
         return uri
+
+    def routes(self, settings: SipSettings) -> tuple[NameAddr, ...]:
+        """The proxy the call goes through, if any. Raises BadRequest."""
+        text = self.outbound_proxy or settings.sip_outbound_proxy
+        try:
+            return (outbound_proxy(text),) if text else ()
+        except ValueError as error:
+            raise BadRequest(f"outbound_proxy: {error}") from None
 
     def caller(self, settings: SipSettings) -> NameAddr:
         """From whom the call is. Raises BadRequest."""

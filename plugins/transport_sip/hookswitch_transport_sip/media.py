@@ -36,13 +36,15 @@ class CallMedia:
         ports: PortPair,
         codecs: Sequence[CodecInfo],
         signalling_ip: str | None = None,
+        host: str | None = None,
     ) -> None:
+        """``host`` is announced; default the preferred family's address."""
         self._switch, self._settings, self._leg = switch, settings, leg
         self._ports = ports
         self._signalling_ip = signalling_ip
         local = LocalAudio(
             codecs=tuple(codecs),
-            host=settings.announced_ip,
+            host=host or settings.announced_ip,
             port=ports.port,
             session_id=secrets.randbits(62),
         )

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
 from hookswitch.plugin import Settings
 from hookswitch.settings import CommaSeparated, networks
 
+from .sip.address import NameAddr
+from .sip.uri import Uri
+
 
 def ip_address(text: str) -> str:
     """Check a numeric address (or nothing)."""
     if text:
         ipaddress.ip_address(text)
+    return text
+
+
+def ip6_address(text: str) -> str:
+    """Check a numeric IPv6 address (or nothing)."""
+    if text:
+        ipaddress.IPv6Address(text)
     return text
 
 
@@ -32,8 +44,59 @@ def no_blanks(text: str) -> str:
     return text
 
 
+def dns_server(text: str) -> tuple[str, int]:
+    """Read ``address`` or ``address:port``, IPv6 with a port in brackets. Raises ValueError."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":") or "53"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    ipaddress.ip_address(host)
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is no address of a DNS server, such as 192.0.2.53:53")
+    return host, int(port)
+
+
+def dns_servers(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each part is the address of a DNS server."""
+    for part in parts:
+        dns_server(part)
+    return parts
+
+
+def proxy(text: str) -> str:
+    """Check the URI of an outbound proxy; empty is none."""
+    if text:
+        outbound_proxy(text)
+    return text
+
+
+def outbound_proxy(text: str) -> NameAddr:
+    """The route to a proxy; a bare host is a URI too. Raises ValueError.
+
+    The proxy is a loose router whether its URI says so or not: nothing else is in use.
+    """
+    uri = Uri.parse(text if text.startswith(("sip:", "sips:")) else f"sip:{text}")
+    if uri.user is not None or uri.headers:
+        raise ValueError(f"{text!r} is no proxy, such as sip:proxy.example.com;transport=tcp")
+    return NameAddr(replace(uri, params=uri.params.with_param("lr")))
+
+
 IpAddress = Annotated[str, AfterValidator(ip_address)]
+Ip6Address = Annotated[str, AfterValidator(ip6_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Way(NamedTuple):
+    """One family of addresses: where sockets are bound, and what others are told."""
+
+    listen: str
+    announced: str
+
+    @property
+    def is_ipv6(self) -> bool:
+        return ":" in self.announced
 
 
 class SipSettings(Settings):
@@ -48,7 +111,67 @@ class SipSettings(Settings):
     sip_external_ip: IpAddress = Field(
         "", description="Public address announced instead of SIP_BIND_IP, behind a NAT"
     )
-    sip_port: Port = Field(5060, description="UDP port for SIP; 0 takes any free one")
+    sip_bind_ip6: Ip6Address = Field(
+        "", description="IPv6 address beside an IPv4 SIP_BIND_IP; calls then go either way"
+    )
+    sip_listen_ip6: Ip6Address = Field(
+        "", description="Address listened on where it differs from SIP_BIND_IP6, such as ::"
+    )
+    sip_external_ip6: Ip6Address = Field(
+        "", description="Public address announced instead of SIP_BIND_IP6"
+    )
+    sip_port: Port = Field(5060, description="Port for SIP over UDP and TCP; 0 takes any free one")
+    sip_tcp_enabled: bool = Field(
+        False, description="SIP over TCP too, and for requests too large for UDP"
+    )
+    sip_tls_port: Port = Field(
+        5061, description="Port for SIP over TLS, used when SIP_TLS_CERT is set; 0: any free one"
+    )
+    sip_tls_cert: Path | None = Field(
+        None, description="PEM file with our certificate and its chain; turns TLS on"
+    )
+    sip_tls_key: Path | None = Field(
+        None, description="PEM file with its key; default: in SIP_TLS_CERT"
+    )
+    sip_tls_ca: Path | None = Field(
+        None, description="PEM file with the authorities peers are verified by; default: the "
+        "system's"
+    )  # fmt: skip
+    sip_tls_verify: bool = Field(
+        True, description="Call over TLS only those whose certificate is for the domain called"
+    )
+    sip_tls_verify_client: bool = Field(
+        False, description="Take TLS connections only from those who have a certificate"
+    )
+    sip_tls_client_cert: Path | None = Field(
+        None, description="PEM file with the certificate shown when we connect; default: "
+        "SIP_TLS_CERT"
+    )  # fmt: skip
+    sip_tls_client_key: Path | None = Field(
+        None, description="PEM file with its key; default: in SIP_TLS_CLIENT_CERT"
+    )
+    sip_connect_timeout: float = Field(
+        5.0, gt=0, le=30, description="Seconds a TCP or TLS connection may take to be opened"
+    )
+    sip_idle_timeout: float = Field(
+        600.0, gt=0, description="Seconds without a message after which a connection that no call "
+        "needs is closed"
+    )  # fmt: skip
+    sip_max_connections: int = Field(
+        2000, ge=1, description="TCP and TLS connections of others that are held at a time"
+    )
+    sip_dns_servers: Annotated[CommaSeparated, AfterValidator(dns_servers)] = Field(
+        (), description="DNS servers, as address or address:port; default: the system's"
+    )
+    sip_outbound_proxy: Annotated[str, AfterValidator(proxy)] = Field(
+        "", description="Proxy that calls go through unless they name their own, such as "
+        "sip:proxy.example.com"
+    )  # fmt: skip
+    sip_ladder_memory_mb: int = Field(
+        64, ge=0, description="Memory in MB for the SIP messages of calls, running and of the last "
+        "hour; 0 keeps none"
+    )  # fmt: skip
+    sip_debug: bool = Field(False, description="Log every SIP message whole, credentials hidden")
     sip_domain: Annotated[str, AfterValidator(no_blanks)] = Field(
         "", description="Domain of the From of calls made; default the announced address"
     )
@@ -82,22 +205,44 @@ class SipSettings(Settings):
             raise ValueError("RTP_PORT_MAX must be greater than RTP_PORT_MIN")
         if self.sip_jitter_buffer_max_ms < self.sip_jitter_buffer_ms:
             raise ValueError("SIP_JITTER_BUFFER_MAX_MS must not be less than SIP_JITTER_BUFFER_MS")
-        if ipaddress.ip_address(self.announced_ip).is_unspecified:
-            raise ValueError(
-                f"SIP_BIND_IP: nobody can send to {self.announced_ip}; listen there by "
-                "SIP_LISTEN_IP, and let SIP_BIND_IP or SIP_EXTERNAL_IP be an address of this host"
-            )
+        if self.sip_bind_ip6 and ":" in self.sip_bind_ip:
+            raise ValueError("SIP_BIND_IP6: stands beside an IPv4 SIP_BIND_IP only")
+        if (self.sip_listen_ip6 or self.sip_external_ip6) and not self.sip_bind_ip6:
+            raise ValueError("SIP_BIND_IP6: needed by SIP_LISTEN_IP6 and SIP_EXTERNAL_IP6")
+        for way in self.ways:
+            suffix = "6" if way is not self.ways[0] else ""
+            if ipaddress.ip_address(way.announced).is_unspecified:
+                raise ValueError(
+                    f"SIP_BIND_IP{suffix}: nobody can send to {way.announced}; listen there by "
+                    f"SIP_LISTEN_IP{suffix}, and let SIP_BIND_IP{suffix} or SIP_EXTERNAL_IP{suffix}"
+                    " be an address of this host"
+                )
         return self
 
     @property
     def listen_ip(self) -> str:
-        """Where sockets are bound."""
-        return self.sip_listen_ip or self.sip_bind_ip
+        """Where sockets of the preferred family are bound."""
+        return self.ways[0].listen
 
     @property
     def announced_ip(self) -> str:
-        """What others are told to send to."""
-        return self.sip_external_ip or self.sip_bind_ip
+        """What others are told to send to, in the preferred family."""
+        return self.ways[0].announced
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The families we speak, the preferred one first."""
+        first = Way(
+            self.sip_listen_ip or self.sip_bind_ip, self.sip_external_ip or self.sip_bind_ip
+        )
+        if not self.sip_bind_ip6:
+            return (first,)
+        listen6 = self.sip_listen_ip6 or self.sip_bind_ip6
+        return (first, Way(listen6, self.sip_external_ip6 or self.sip_bind_ip6))
+
+    def way_to(self, host: str) -> Way:
+        """The family a host can be reached by."""
+        return next((way for way in self.ways if way.is_ipv6 == (":" in host)), self.ways[0])
 
     def trusts(self, address: str) -> bool:
         """Whether an address may choose webhooks and applications by headers."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -24,6 +22,8 @@ from hookswitch.settings import SettingsError
 from .calls import SipCall
 from .create import CreateSipLeg
 from .inbound import InboundSipCall
+from .ladder.book import View
+from .ladder.witness import LadderWitness
 from .media import CallMedia
 from .outbound import OutboundSipCall
 from .rtp_ports import RtpPorts
@@ -32,13 +32,17 @@ from .sdp.description import SessionDescription
 from .sdp.errors import SdpError
 from .sdp.negotiation import AudioNegotiation
 from .sdp.streams import offered_codecs
-from .settings import SipSettings
-from .signalling import Signalling
+from .settings import SipSettings, Way
+from .signalling.driver import Signalling
+from .signalling.listening import listen
+from .sip.address import NameAddr
 from .sip.config import Config
 from .sip.endpoint import UserAgent
 from .sip.errors import ParseError
 from .sip.events import Event, InviteReceived
+from .sip.locating import transports_for
 from .sip.message import Request
+from .sip.uri import Uri, format_host
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ RETRY_AFTER = ("Retry-After", "5")
 
 
 class SipTransport(Transport):
-    """SIP legs over UDP."""
+    """SIP legs over UDP, TCP and TLS."""
 
     name: ClassVar[str] = "sip"
     leg_types: ClassVar[tuple[str, ...]] = ("sip_inbound", "sip_outbound")
@@ -58,38 +62,49 @@ class SipTransport(Transport):
         self.settings = settings
         self.signalling: Signalling
         self._codecs = self._choose_codecs(settings.sip_codecs, "SIP_CODECS")
-        self._ports = RtpPorts(settings.listen_ip, settings.rtp_port_min, settings.rtp_port_max)
+        self._ports = {
+            way.is_ipv6: RtpPorts(way.listen, settings.rtp_port_min, settings.rtp_port_max)
+            for way in settings.ways
+        }
+        self.witness = LadderWitness(settings.sip_ladder_memory_mb, settings.sip_debug)
         self._calls: dict[object, SipCall] = {}
         self._draining = False
         self._running = False
 
     @property
     def port(self) -> int:
-        """The UDP port SIP is on."""
+        """The port SIP is on, over UDP and TCP."""
         return self.signalling.agent.config.port
 
     # -- life
 
     async def start(self) -> None:
         settings = self.settings
-        bound = _bind(settings.listen_ip, settings.sip_port)
+        listeners = listen(settings)
+        addresses = tuple(listeners.addresses)
         config = Config(
             settings.announced_ip,
-            bound.getsockname()[1],
+            addresses[0].port,
+            addresses,
             user_agent=settings.sip_host,
             contact_user="hookswitch",
         )
-        agent = UserAgent(config, options_status=self._options_status)
-        self.signalling = Signalling(agent, self._handle)
-        loop = asyncio.get_running_loop()
-        await loop.create_datagram_endpoint(lambda: self.signalling, sock=bound)
+        self.witness.config = config
+        try:
+            agent = UserAgent(config, options_status=self._options_status)
+            self.signalling = Signalling(agent, self._handle, settings, self.witness)
+            await self.signalling.open(listeners)
+        except BaseException:
+            listeners.close()
+            raise
         self._running = True
-        log.info("SIP on udp:%s:%s", config.host, config.port)
+        for address in addresses:
+            log.info("SIP on %s", address)
 
     async def stop(self) -> None:
         if self._running:
             self._running = False
-            self.signalling.close()
+            await self.signalling.close()
 
     def drain(self) -> None:
         self._draining = True
@@ -97,7 +112,7 @@ class SipTransport(Transport):
     def metrics(self) -> Mapping[str, float]:
         if not self._running:
             return {}
-        counters = self.signalling.agent.counters
+        counters = self.signalling.counters
         return {f"sip_{name}_total": value for name, value in counters.items()}
 
     # -- calls
@@ -106,16 +121,18 @@ class SipTransport(Transport):
         if request.rtt:
             raise BadRequest("rtt: real-time text over SIP is not available in this version")
         target, caller = request.target(), request.caller(self.settings)
+        routes = request.routes(self.settings)
         codecs = self._codecs
         if request.codecs is not None:
             codecs = self._choose_codecs(request.codecs, "codecs")
-        ports = self._ports.take()
+        way = await self._way_to(target, routes)
+        ports = self._ports[way.is_ipv6].take()
         try:
             leg = self.switch.create_leg("sip_outbound", request.options())
         except Unavailable:
             ports.close()
             raise
-        media = CallMedia(self.switch, self.settings, leg, ports, codecs)
+        media = CallMedia(self.switch, self.settings, leg, ports, codecs, host=way.announced)
         auth = request.auth
         try:
             dialogue = self.signalling.agent.invite(
@@ -124,6 +141,7 @@ class SipTransport(Transport):
                 media.negotiation.offer(),
                 self.signalling.now(),
                 headers=request.sip_headers(),
+                routes=routes,
                 username=(auth.username or caller.uri.username) if auth else None,
                 password=auth.password if auth else "",
             )
@@ -134,14 +152,17 @@ class SipTransport(Transport):
         call = OutboundSipCall(self, leg, dialogue)
         call.media = media
         leg.call = self._calls[dialogue] = call
+        self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=False))
         leg.ringing(uri=str(target), caller=str(caller.uri))
         self.signalling.settle()
         return leg
 
     def open_media(self, leg: Leg, signalling_ip: str) -> CallMedia:
         """Media for an inbound call. Raises Unavailable when no port is left."""
+        way = self.settings.way_to(signalling_ip)
+        ports = self._ports[way.is_ipv6].take()
         return CallMedia(
-            self.switch, self.settings, leg, self._ports.take(), self._codecs, signalling_ip
+            self.switch, self.settings, leg, ports, self._codecs, signalling_ip, way.announced
         )
 
     def codec_named(self, name: str) -> CodecInfo | None:
@@ -150,7 +171,8 @@ class SipTransport(Transport):
 
     def forget(self, call: SipCall) -> None:
         """A leg is over; its dialogue may go on for a while."""
-        self._calls.pop(call.dialogue, None)
+        if self._calls.pop(call.dialogue, None) is not None:
+            self.witness.close(call.leg.id)
 
     # -- what the SIP core tells
 
@@ -176,6 +198,7 @@ class SipTransport(Transport):
         names = None if offered is None else tuple(codec.name for codec in offered)
         call = InboundSipCall(self, leg, dialogue, names)
         leg.call = self._calls[dialogue] = call
+        self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=True))
         if (refusal := self.switch.admit(leg)) is not None:
             leg.hang_up(refusal)
             return
@@ -183,7 +206,7 @@ class SipTransport(Transport):
             caller=str(request.from_.uri),
             to=str(request.to.uri),
             offered_codecs=offered,
-            source_address=f"{event.source.host}:{event.source.port}",
+            source_address=f"{format_host(event.source.host)}:{event.source.port}",
         )
         if self.settings.sip_auto_ringing:
             call.ring()
@@ -209,6 +232,17 @@ class SipTransport(Transport):
             OfferedCodec(**codec) for codec in offered_codecs(SessionDescription.parse(sdp))
         )
 
+    async def _way_to(self, target: Uri, routes: tuple[NameAddr, ...]) -> Way:
+        """The family a call will go by. Raises BadRequest if its transport is not configured."""
+        agent = self.signalling.agent
+        first = agent.destination(routes[0].uri if routes else target)
+        if not transports_for(first, agent.config.local):
+            raise BadRequest("to: TLS is not configured (SIP_TLS_CERT)")
+        if len(self.settings.ways) == 1:
+            return self.settings.ways[0]
+        hops = await self.signalling.locate(first)
+        return self.settings.way_to(hops[0].host) if hops else self.settings.ways[0]
+
     def _options_status(self, request: Request) -> int:
         return 503 if self._draining else 200
 
@@ -220,22 +254,6 @@ class SipTransport(Transport):
             problem = f"{field}: {', '.join(unknown) or 'empty'}; installed codecs: {have}"
             raise SettingsError(problem) if field == "SIP_CODECS" else BadRequest(problem)
         return tuple(installed[name.lower()] for name in names)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """The SIP socket. Raises SettingsError saying what is in the way."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_DGRAM)
-    bound.setblocking(False)
-    # a burst of calls must not overflow the socket while Python is busy elsewhere
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        problem = f"SIP_PORT: cannot listen on udp {host}:{port}: {error.strerror}"
-        raise SettingsError(problem) from None
-    return bound
 
 
 def _is_shown(name: str) -> bool:

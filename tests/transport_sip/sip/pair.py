@@ -10,8 +10,11 @@ from collections.abc import Callable
 from hookswitch_transport_sip.sip.address import NameAddr
 from hookswitch_transport_sip.sip.call import Call
 from hookswitch_transport_sip.sip.config import Config
+from hookswitch_transport_sip.sip.core import LookUp
 from hookswitch_transport_sip.sip.endpoint import UserAgent
 from hookswitch_transport_sip.sip.events import Event
+from hookswitch_transport_sip.sip.hop import Hop
+from hookswitch_transport_sip.sip.locating import Question, Record
 from hookswitch_transport_sip.sip.uac import OutboundCall
 from hookswitch_transport_sip.sip.uri import Uri
 
@@ -36,6 +39,8 @@ class Network:
         self.sent: list[tuple[Address, bytes]] = []
         self.react: dict[Address, Callable[[Event], None]] = {}
         self.drop: Callable[[bytes], bool] = lambda data: False
+        self.dns: dict[Question, list[Record]] = {}
+        """What is not in it is nothing, or for A records a host that never answers."""
         self._flying: list[tuple[float, int, bytes, Address, Address]] = []
         self._order = itertools.count()
         for address in (A, B):
@@ -67,8 +72,24 @@ class Network:
                     busy = True
                     self.log[address].append(event)
                     self.react.get(address, lambda event: None)(event)
+                for look_up in agent.look_ups():
+                    busy = True
+                    agent.found(look_up, self._look_up(look_up), self.now)
                 for data, hop in agent.to_send():
                     self._launch(data, address, hop.address)
+
+    def _look_up(self, look_up: LookUp) -> list[Hop]:
+        answers = None
+        while True:
+            try:
+                asked = look_up.questions.send(answers)  # type: ignore[arg-type]
+            except StopIteration as done:
+                hops: list[Hop] = done.value
+                return hops
+            answers = [
+                self.dns.get(question, ["198.51.100.1"] if question.kind == "A" else [])
+                for question in asked
+            ]
 
     def _launch(self, data: bytes, source: Address, target: Address) -> None:
         self.sent.append((source, data))

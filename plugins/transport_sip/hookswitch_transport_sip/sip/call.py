@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from .address import NameAddr
 from .answering import Answering
 from .core import Core, HeaderItems, checked
 from .dialog import Dialog, DialogId
@@ -70,6 +71,11 @@ class Call:
     def is_confirmed(self) -> bool:
         """Whether the call is up."""
         return self.state is CallState.CONFIRMED
+
+    @property
+    def local_tag(self) -> str:
+        """Our tag, by which both sides know us in this call."""
+        return self.confirmed_dialog.local.tag or ""
 
     @property
     def confirmed_dialog(self) -> Dialog:
@@ -149,6 +155,8 @@ class Call:
         if dialog is not None and not dialog.accepts(request):
             self._respond(transaction, 500, now)
             return
+        if dialog is not None:
+            dialog.heard_from(transaction.source, request)
         handler = self._handlers.get(request.method)
         if handler is None:
             self._respond(transaction, 405, now, self.core.capabilities())
@@ -160,6 +168,10 @@ class Call:
     def dialog_of(self, request: Request) -> Dialog | None:
         """Find the dialog a request of theirs belongs to."""
         return self.dialog
+
+    def relies_on(self, hop: Hop) -> bool:
+        """Whether requests of ours go over this connection."""
+        return self.dialog is not None and self.dialog.relies_on(hop)
 
     def handle_ack(self, request: Request, now: float) -> None:
         """Take the ACK of a 2xx of ours."""
@@ -271,10 +283,15 @@ class Call:
         if status < 300:
             routes = request.headers.get_all("Record-Route")
             response.headers.extend(("Record-Route", route) for route in routes)
-            response.headers.add("Contact", str(self.core.contact))
+            response.headers.add("Contact", str(self._contact(self._take_invite())))
         response.headers.add("Server", self.core.config.user_agent)
         response.headers.extend(checked(headers))
         return response
+
+    def _contact(self, transaction: ServerTransaction) -> NameAddr:
+        """Our Contact for the peer, reached as it reached us."""
+        secure = transaction.request.uri.scheme == "sips"
+        return self.core.contact_at(transaction.source, secure)
 
     def _ack_timed_out(self, now: float) -> None:
         was_up = self.is_confirmed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .hop import Hop
 from .transaction.timers import Timers
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
@@ -15,14 +16,15 @@ EXTENSION_METHODS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Identity and limits; `host` and `port` are what others reach us at.
+    """Identity and limits.
 
-    A URI that wants a transport not in `transports` is tried over the first of them.
+    `addresses` is what others reach us at, one hop per transport and family, the preferred one
+    first; `host` and `port` are its short form for UDP alone.
     """
 
     host: str
     port: int = 5060
-    transports: tuple[str, ...] = ("UDP",)
+    addresses: tuple[Hop, ...] = ()
     user_agent: str = "hookswitch"
     contact_user: str | None = None
     allow: tuple[str, ...] = METHODS
@@ -31,3 +33,23 @@ class Config:
     info_types: tuple[str, ...] = ("application/dtmf-relay", "application/dtmf")
     max_message: int = 65535
     timers: Timers = field(default_factory=Timers)
+    max_datagram: int = 1300
+    """Octets; a larger request goes over TCP where we have it (RFC 3261 section 18.1.1)."""
+    failover: float = 4.0
+    """Seconds of silence after which the next of several targets is tried.
+
+    RFC 3263 would wait for timer B or F, 32 s, which no caller does.
+    """
+
+    @property
+    def local(self) -> tuple[Hop, ...]:
+        """What others reach us at, never empty."""
+        return self.addresses or (Hop(self.host, self.port),)
+
+    def local_for(self, hop: Hop) -> Hop:
+        """What an element next to us is told to reach us at: same transport, same family."""
+        candidates = self.local
+        for ours in candidates:
+            if ours.transport == hop.transport and ours.is_ipv6 == hop.is_ipv6:
+                return ours
+        return candidates[0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .address import NameAddr
 from .headers import Headers
+from .hop import Detour, Hop
 from .message import Request, Response
+from .nat import detour
 from .uri import Uri
 
 DialogId = tuple[str, str, str]
@@ -31,12 +33,14 @@ class Dialog:
         self.route_set = route_set
         self.local_seq = local_seq
         self.remote_seq = remote_seq
+        self._source: Hop | None = None
+        self._direct = False
 
     @classmethod
-    def uac(cls, request: Request, response: Response) -> Dialog:
+    def uac(cls, request: Request, response: Response, source: Hop | None = None) -> Dialog:
         """Make the caller's dialog from a response to its INVITE (section 12.1.2)."""
         contacts = response.contacts
-        return cls(
+        dialog = cls(
             request.call_id,
             request.from_,
             response.to,
@@ -45,12 +49,14 @@ class Dialog:
             request.cseq.number,
             None,
         )
+        dialog._source = source
+        return dialog
 
     @classmethod
-    def uas(cls, request: Request, tag: str) -> Dialog:
+    def uas(cls, request: Request, tag: str, source: Hop | None = None) -> Dialog:
         """Make the callee's dialog from the INVITE (section 12.1.1)."""
         contacts = request.contacts
-        return cls(
+        dialog = cls(
             request.call_id,
             request.to.with_tag(tag),
             request.from_,
@@ -59,6 +65,9 @@ class Dialog:
             0,
             request.cseq.number,
         )
+        if source is not None:
+            dialog.heard_from(source, request)
+        return dialog
 
     @property
     def id(self) -> DialogId:
@@ -78,10 +87,21 @@ class Dialog:
         self.remote_seq = number
         return True
 
+    def heard_from(self, source: Hop, request: Request) -> None:
+        """Note where a request of the peer came from: a NAT may have moved it."""
+        self._source = source
+        self._direct = len(request.headers.split("Via")) == 1
+
     @property
-    def next_hop(self) -> Uri:
-        """The URI whose host gets our requests: the first route or the remote target."""
-        return self.route_set[0].uri if self.route_set else self.remote_target
+    def next_hop(self) -> Uri | Detour:
+        """Who gets our requests: the first route, or the remote target, or whence it was heard."""
+        if self.route_set:
+            return self.route_set[0].uri
+        return detour(self.remote_target, self._source, self._direct) or self.remote_target
+
+    def relies_on(self, hop: Hop) -> bool:
+        """Whether our requests go over this connection."""
+        return self._source == hop
 
     def request(self, method: str) -> Request:
         """Build a new request within the dialog, all but its Via (section 12.2.1.1)."""

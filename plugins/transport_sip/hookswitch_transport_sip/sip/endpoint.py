@@ -9,11 +9,11 @@ from .address import NameAddr
 from .admission import refusal_of
 from .call import Call
 from .config import Config
-from .core import Core, HeaderItems
+from .core import Core, HeaderItems, LookUp, target_of
 from .digest_client import DigestClient
 from .errors import ParseError
 from .events import Event
-from .hop import Hop
+from .hop import Destination, Hop, Target
 from .message import Request, Response
 from .parser import parse, salvage
 from .transaction.base import ServerTransaction
@@ -57,7 +57,7 @@ class UserAgent:
         routes: tuple[NameAddr, ...] = (),
         username: str | None = None,
         password: str = "",
-        hop: Hop | None = None,
+        hop: Destination | None = None,
     ) -> OutboundCall:
         """Start a call; `hop` overrides where the first route or the target leads."""
         core = self._core
@@ -68,6 +68,10 @@ class UserAgent:
         call.start(now, hop)
         self._pump(now)
         return call
+
+    def destination(self, uri: Uri) -> Target:
+        """What a URI says of where it leads."""
+        return target_of(uri)
 
     @property
     def calls(self) -> set[Call]:
@@ -91,10 +95,13 @@ class UserAgent:
         self, data: bytes, source: tuple[str, int], local: tuple[str, int], now: float
     ) -> None:
         """Take a datagram; whatever it holds, nothing is raised."""
-        hop = Hop(source[0], source[1], "UDP")
         if not data.strip(b"\r\n\0"):
             self._count("keep_alives")
             return
+        self.receive_message(data, Hop(source[0], source[1], "UDP"), now)
+
+    def receive_message(self, data: bytes, hop: Hop, now: float) -> None:
+        """Take one message of whatever transport; nothing is raised."""
         try:
             message = parse(data)
         except ParseError as error:
@@ -107,13 +114,35 @@ class UserAgent:
         if isinstance(message, Response) and len(message.headers.split("Via")) != 1:
             self._count("responses_misrouted")
             return
+        if source.flow and isinstance(message, Request):
+            self._core.aliases.learn(message, source)
         self._core.layer.receive(message, source, now)
         self._pump(now)
+
+    def receive_garbage(self, data: bytes, hop: Hop, error: ParseError) -> None:
+        """Take what came over a connection and is no message."""
+        self._malformed(data, hop, error)
 
     def transport_failed(self, hop: Hop, now: float) -> None:
         """Note that a destination cannot be reached; its transactions end."""
         self._core.layer.transport_failed(hop)
         self._pump(now)
+
+    def hop_lost(self, hop: Hop, now: float) -> None:
+        """Note that a connection ended or a port is closed; what nobody answered yet failed."""
+        if hop.flow:
+            self._core.aliases.forget(hop)
+        self._core.layer.hop_lost(hop)
+        self._pump(now)
+
+    def found(self, look_up: LookUp, hops: list[Hop], now: float) -> None:
+        """Take the hops of a name, none if it has none."""
+        look_up.found(hops, now)
+        self._pump(now)
+
+    def relies_on(self, hop: Hop) -> bool:
+        """Whether a call would have its next request sent over this connection."""
+        return any(call.relies_on(hop) for call in self.calls)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
@@ -128,6 +157,10 @@ class UserAgent:
         """Return when `handle_timer` must be called."""
         timers = (self._core.layer.next_timer(), self._core.alarms.next_timer())
         return min((when for when in timers if when is not None), default=None)
+
+    def look_ups(self) -> list[LookUp]:
+        """Take the names to look up; `found` takes the outcome."""
+        return self._core.look_ups()
 
     def to_send(self) -> list[tuple[bytes, Hop]]:
         """Take the messages to send now; `Hop.address` is what a socket wants."""

@@ -1,13 +1,18 @@
-"""A request of ours up to its final response, with credentials when it is challenged."""
+"""A request of ours up to its final response: the targets it is tried at, and its credentials.
+
+The hops of a destination are tried in turn: the next when one cannot be reached, stays silent or
+answers 503 (RFC 3263 section 4.3).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from .core import Core
 from .dialog import Dialog
 from .digest_client import DigestClient
-from .hop import Hop
+from .hop import Destination, Detour, Hop
 from .message import Request, Response
 from .transaction.base import ClientTransaction, State
 from .transaction.derived import cancel_of
@@ -19,38 +24,103 @@ OnResponse = Callable[[Response, "Hop | None", float], None]
 class Exchange:
     """Sends what `build` makes, again with every challenge that can be answered.
 
-    `build` returns a request without Via and credentials and is called once per try,
-    since each try needs a CSeq of its own (RFC 3261 section 22.2).
+    `build` returns a request without Via and credentials and is called once per challenge, since
+    each answer needs a CSeq of its own (RFC 3261 section 22.2).
     """
 
     def __init__(
         self,
         core: Core,
         build: Callable[[], Request],
-        hop: Hop,
+        where: Destination,
         on_response: OnResponse,
         digest: DigestClient | None = None,
     ) -> None:
         self._core = core
         self._build = build
-        self._hop = hop
+        self._where = where
         self._on_response = on_response
         self._digest = digest
+        self._hop: Hop | None = None
+        self._untried: list[Hop] = []
+        self._plain: Request
         self.request: Request
-        self.transaction: ClientTransaction
+        self.transaction: ClientTransaction | None = None
 
     def start(self, now: float) -> None:
-        """Send the request, or send it again."""
-        request = self._build()
-        self._core.add_via(request, self._hop)
+        """Send the request as soon as it is known where to, or send it again there."""
+        self._plain = self.request = request = self._build()
         request.headers.add("User-Agent", self._core.config.user_agent)
         if self._digest is not None:
             method, uri = request.method, str(request.uri)
             request.headers.extend(self._digest.authorize(method, uri, request.body))
-        self.request = request
-        self.transaction = self._core.layer.request(request, self._hop, now, self._received)
+        if self._hop is not None:
+            self._send(self._hop, now)
+        elif (hops := self._core.locate(self._where)) is not None:
+            self._located(hops, now)
+        else:
+            self._core.look_up(self._where, self._located)
+
+    def _located(self, hops: list[Hop], now: float) -> None:
+        self._untried = self._core.outages.sorted(self._widened(hops), now)
+        self._try_next(now)
+
+    def _widened(self, hops: list[Hop]) -> list[Hop]:
+        """Go by TCP first where the request is too large for UDP (RFC 3261 section 18.1.1)."""
+        local = {(hop.transport, hop.is_ipv6) for hop in self._core.config.local}
+        is_small = self._plain.size < self._core.config.max_datagram
+        if is_small or len(local) == 1 or isinstance(self._where, Detour):
+            return hops
+        ways = []
+        for hop in hops:
+            if hop.transport == "UDP" and ("TCP", hop.is_ipv6) in local:
+                ways.append(hop._replace(transport="TCP"))
+            ways.append(hop)
+        return ways
+
+    def _try_next(self, now: float) -> None:
+        if self._untried and not self._is_over():
+            self._send(self._untried.pop(0), now)
+            return
+        response = Response.to_request(self.request, 503)
+        self._on_response(response, None, now)
+
+    def _is_over(self) -> bool:
+        """Whether nobody wants an answer any more."""
+        return False
+
+    def _send(self, hop: Hop, now: float) -> None:
+        self._hop = hop
+        self.request = self._core.addressed(self._plain, hop)
+        self.transaction = self._core.layer.request(self.request, hop, now, self._received)
+        if self._untried:
+            silent = partial(self._silent, self.transaction)
+            self._core.alarms.set(now + self._core.config.failover, silent)
+
+    def _silent(self, transaction: ClientTransaction, now: float) -> None:
+        """Leave a target that says nothing; what it says later is turned down."""
+        if transaction is self.transaction and transaction.is_unheard and not self._is_over():
+            self._core.outages.failed(transaction.hop, now)
+            self._try_next(now)
 
     def _received(self, event: ResponseReceived, now: float) -> None:
+        if event.transaction is not self.transaction:
+            self._turn_down(event, now)
+        elif self._fails_over(event, now):
+            self._try_next(now)
+        else:
+            self._answered(event, now)
+
+    def _fails_over(self, event: ResponseReceived, now: float) -> bool:
+        """Note whether the target is there; tell whether the next one should be tried."""
+        failed = event.source is None or event.response.status == 503
+        if not failed:
+            self._core.outages.served(event.transaction.hop)
+            return False
+        self._core.outages.failed(event.transaction.hop, now)
+        return bool(self._untried) and not self._is_over()
+
+    def _answered(self, event: ResponseReceived, now: float) -> None:
         status = event.response.status
         if status in (401, 407) and self._may_retry(event.response):
             self.start(now)
@@ -61,6 +131,9 @@ class Exchange:
 
     def _may_retry(self, response: Response) -> bool:
         return self._digest is not None and self._digest.accept(response)
+
+    def _turn_down(self, event: ResponseReceived, now: float) -> None:
+        """Take the answer of a target that was left."""
 
 
 class InviteExchange(Exchange):
@@ -74,19 +147,23 @@ class InviteExchange(Exchange):
         """Send the INVITE, or send it again."""
         self._provisional = False
         self._acks: dict[str, tuple[bytes, Hop]] = {}
+        self._left: set[ClientTransaction] = set()
         super().start(now)
+
+    def _is_over(self) -> bool:
+        return self.cancelled
 
     def _may_retry(self, response: Response) -> bool:
         return not self.cancelled and super()._may_retry(response)
 
-    def _received(self, event: ResponseReceived, now: float) -> None:
+    def _answered(self, event: ResponseReceived, now: float) -> None:
         if event.response.status < 200:
             self._provisional = True
             if self.cancelled:
                 self._send_cancel(now)
         elif event.response.status < 300 and self._repeat_ack(event.response):
             return
-        super()._received(event, now)
+        super()._answered(event, now)
 
     def cancel(self, now: float) -> None:
         """Take the INVITE back, but not before the other side has shown itself (section 9.1)."""
@@ -95,26 +172,36 @@ class InviteExchange(Exchange):
             self._send_cancel(now)
 
     def _send_cancel(self, now: float) -> None:
-        if self._cancel_sent:
+        if self._cancel_sent or self.transaction is None:
             return
         self._cancel_sent = True
-        self._core.layer.request(cancel_of(self.request), self._hop, now)
+        self._core.layer.request(cancel_of(self.request), self.transaction.hop, now)
         # A peer of RFC 2543 may never answer the cancelled INVITE.
         give_up = now + self._core.config.timers.patience
         self._core.alarms.set(give_up, self._give_up)
 
     def _give_up(self, now: float) -> None:
-        if self.transaction.state in (State.CALLING, State.PROCEEDING):
-            self._core.layer.terminate(self.transaction)
+        transaction = self.transaction
+        if transaction is not None and transaction.state in (State.CALLING, State.PROCEEDING):
+            self._core.layer.terminate(transaction)
 
     def acknowledge(self, dialog: Dialog, response: Response) -> None:
         """Send the ACK of a 2xx and keep it."""
-        ack = dialog.ack(self.request)
-        hop = self._core.hop_to(dialog.next_hop)
-        self._core.add_via(ack, hop)
-        kept = bytes(ack), hop
-        self._acks[response.to.tag or ""] = kept
-        self._core.layer.send(*kept)
+        self._acknowledge(dialog.ack(self.request), dialog, response)
+
+    def _acknowledge(self, ack: Request, dialog: Dialog, response: Response) -> None:
+        where = self._core.hop_to(dialog.next_hop)
+
+        def send(hops: list[Hop], now: float = 0.0) -> None:
+            if hops:
+                kept = bytes(self._core.addressed(ack, hops[0])), hops[0]
+                self._acks[response.to.tag or ""] = kept
+                self._core.layer.send(*kept)
+
+        if (hops := self._core.locate(where)) is not None:
+            send(hops)
+        else:
+            self._core.look_up(where, send)
 
     def _repeat_ack(self, response: Response) -> bool:
         """Acknowledge a 2xx that was acknowledged before; tell whether it was."""
@@ -123,3 +210,18 @@ class InviteExchange(Exchange):
             return False
         self._core.layer.send(*kept)
         return True
+
+    def _turn_down(self, event: ResponseReceived, now: float) -> None:
+        """End the call at a target that rings or answers after it was left for the next one."""
+        request, response = event.transaction.request, event.response
+        if response.status < 200:
+            if event.transaction not in self._left:
+                self._left.add(event.transaction)
+                self._core.layer.request(cancel_of(request), event.transaction.hop, now)
+        elif response.status < 300 and not self._repeat_ack(response):
+            dialog = Dialog.uac(request, response)
+            self._acknowledge(dialog.ack(request), dialog, response)
+            if request.to.tag is None:
+                where = self._core.hop_to(dialog.next_hop)
+                bye = partial(dialog.request, "BYE")
+                Exchange(self._core, bye, where, lambda *_: None, self._digest).start(now)

@@ -152,6 +152,12 @@ class Message:
         """Option tags the sender understands."""
         return self.headers.split("Supported")
 
+    @property
+    def size(self) -> int:
+        """About how many octets it has on the wire, with a Via of ours."""
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return 200 + fields + len(self.body)
+
     def set_body(self, body: bytes, content_type: str) -> None:
         """Attach a body."""
         self.body = body

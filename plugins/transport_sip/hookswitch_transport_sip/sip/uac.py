@@ -13,7 +13,7 @@ from .errors import StateError
 from .events import Answered, Failed, Progressed
 from .exchange import Exchange, InviteExchange
 from .headers import Headers
-from .hop import Hop
+from .hop import Destination, Hop
 from .message import Request, Response
 from .status import reason_phrase
 from .transaction.base import ServerTransaction
@@ -48,11 +48,16 @@ class OutboundCall(Call):
         self._early: dict[str, Dialog] = {}
         self._exchange: InviteExchange | None = None
 
-    def start(self, now: float, hop: Hop | None = None) -> None:
-        """Send the INVITE, to `hop` where that is not what its URI says."""
+    @property
+    def local_tag(self) -> str:
+        """Our tag, which every branch of a fork has."""
+        return self._from.tag or ""
+
+    def start(self, now: float, where: Destination | None = None) -> None:
+        """Send the INVITE, to `where` if that is not what its URI says."""
         first = self._routes[0].uri if self._routes else self.target
-        hop = hop or self.core.hop_to(first)
-        self._exchange = InviteExchange(self.core, self._build, hop, self._received, self.digest)
+        where = where or self.core.hop_to(first)
+        self._exchange = InviteExchange(self.core, self._build, where, self._received, self.digest)
         self._exchange.start(now)
 
     def cancel(self, now: float) -> None:
@@ -93,18 +98,18 @@ class OutboundCall(Call):
 
     def _received(self, response: Response, source: Hop | None, now: float) -> None:
         if response.status < 200:
-            self._progressed(response)
+            self._progressed(response, source)
         elif response.status < 300:
-            self._succeeded(response, now)
+            self._succeeded(response, source, now)
         elif self.state is CallState.EARLY:
             self._failed(response, source is None)
 
-    def _progressed(self, response: Response) -> None:
+    def _progressed(self, response: Response, source: Hop | None) -> None:
         tag = response.to.tag
         if response.status == 100 or self.state is not CallState.EARLY:
             return
         if tag is not None and tag not in self._early:
-            self._early[tag] = Dialog.uac(self._started.request, response)
+            self._early[tag] = Dialog.uac(self._started.request, response, source)
             self._register(self._early[tag])
         elif tag is not None:
             self._early[tag].refresh_target(response)
@@ -116,10 +121,10 @@ class OutboundCall(Call):
             raise StateError("the call has not been started")
         return self._exchange
 
-    def _succeeded(self, response: Response, now: float) -> None:
+    def _succeeded(self, response: Response, source: Hop | None, now: float) -> None:
         """Acknowledge each 2xx; keep the first and end the others (section 13.2.2.4)."""
         exchange = self._started
-        dialog = self._dialog_of(response)
+        dialog = self._dialog_of(response, source)
         exchange.acknowledge(dialog, response)
         if self.state is not CallState.EARLY:
             self._discard(dialog, now)
@@ -129,9 +134,9 @@ class OutboundCall(Call):
         else:
             self._won(dialog, response)
 
-    def _dialog_of(self, response: Response) -> Dialog:
+    def _dialog_of(self, response: Response, source: Hop | None) -> Dialog:
         """Make the dialog anew: the 2xx decides on its route set; keep what was counted."""
-        dialog = Dialog.uac(self._started.request, response)
+        dialog = Dialog.uac(self._started.request, response, source)
         early = self._early.get(response.to.tag or "")
         if early is not None:
             dialog.local_seq = max(dialog.local_seq, early.local_seq)

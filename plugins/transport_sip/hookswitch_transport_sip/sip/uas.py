@@ -23,7 +23,7 @@ class InboundCall(Call):
         super().__init__(core, request.call_id)
         self.invite_request = request
         self.source = source
-        self.dialog = Dialog.uas(request, core.new_token())
+        self.dialog = Dialog.uas(request, core.new_token(), source)
         self._first_invite = request.cseq.number
         self._keep_alive: Alarm | None = None
         self._register(self.dialog)

@@ -111,21 +111,31 @@ class ClientTransaction(Transaction):
         """Take a response that matched this transaction."""
         raise NotImplementedError
 
+    @property
+    def is_unheard(self) -> bool:
+        """Whether nothing at all came back yet."""
+        return self.state in (State.CALLING, State.TRYING)
+
     def fail(self, status: int) -> None:
         """End with a made-up response: 408 for silence, 503 for a transport error."""
+        is_open = self.is_unheard or self.state is State.PROCEEDING
         self._enter(State.TERMINATED)
-        response = Response.to_request(self.request, status)
-        self._events.append(ResponseReceived(self, response, None))
+        if is_open:
+            response = Response.to_request(self.request, status)
+            self._events.append(ResponseReceived(self, response, None))
 
     def _report(self, response: Response, source: Hop) -> None:
         self._events.append(ResponseReceived(self, response, source))
 
 
 class ServerTransaction(Transaction):
-    """Gets a request and its retransmissions, sends responses."""
+    """Gets a request and its retransmissions, sends responses; `source` is whence it came."""
 
-    def __init__(self, request: Request, hop: Hop, timers: Timers) -> None:
+    def __init__(
+        self, request: Request, hop: Hop, timers: Timers, source: Hop | None = None
+    ) -> None:
         super().__init__(request, hop, timers)
+        self.source = source or hop
         self._last: bytes | None = None
 
     def start(self, now: float) -> None:
@@ -142,6 +152,11 @@ class ServerTransaction(Transaction):
     def fail(self) -> None:
         """End after a transport error."""
         self._enter(State.TERMINATED)
+
+    def reroute(self, hop: Hop) -> None:
+        """Go another way from now on, the last response included."""
+        self.hop = hop
+        self._repeat()
 
     def _respond(self, message: Message) -> None:
         self._last = bytes(message)

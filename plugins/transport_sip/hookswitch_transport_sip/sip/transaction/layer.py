@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import count
 
 from hookswitch_transport_sip.sip.hop import Hop
+from hookswitch_transport_sip.sip.locating import default_port
 from hookswitch_transport_sip.sip.message import Request, Response
 
 from .base import ClientTransaction, ServerTransaction, Transaction
@@ -30,6 +31,7 @@ class TransactionLayer:
         self._servers: dict[Key, ServerTransaction] = {}
         self._merges: dict[Key, ServerTransaction] = {}
         self._keys: dict[Transaction, Key] = {}
+        self._by_hop: dict[Hop, set[Transaction]] = {}
         self._heap: list[tuple[float, int, Transaction]] = []
         self._order = count()
         self._outbox: list[tuple[bytes, Hop]] = []
@@ -51,6 +53,7 @@ class TransactionLayer:
         key = client_key(request)
         self._clients[key] = transaction
         self._keys[transaction] = key
+        self._by_hop.setdefault(hop, set()).add(transaction)
         transaction.start(now)
         self._settle(transaction)
         return transaction
@@ -97,9 +100,11 @@ class TransactionLayer:
 
     def _open_server(self, key: Key, request: Request, source: Hop, now: float) -> None:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
-        transaction = kind(request, response_hop(request, source), self.timers)
+        hop = response_hop(request, source)
+        transaction = kind(request, hop, self.timers, source)
         self._servers[key] = transaction
         self._keys[transaction] = key
+        self._by_hop.setdefault(hop, set()).add(transaction)
         path = merge_key(request)
         merged = path is not None and self._merges.setdefault(path, transaction) is not transaction
         self._events.append(RequestReceived(transaction, request, source, merged))
@@ -118,13 +123,39 @@ class TransactionLayer:
             self._settle(transaction)
 
     def transport_failed(self, hop: Hop) -> None:
-        """End all transactions towards a destination that cannot be reached (section 17.1.4)."""
-        for transaction in [t for t in self._keys if t.hop == hop]:
+        """End all transactions towards a destination that cannot be reached (section 17.1.4).
+
+        Responses that cannot go back over their connection go to where its Via says (18.2.2).
+        """
+        for transaction in list(self._by_hop.get(hop, ())):
             if isinstance(transaction, ClientTransaction):
                 transaction.fail(503)
+            elif isinstance(transaction, ServerTransaction) and hop.flow:
+                self._reroute(transaction)
             elif isinstance(transaction, ServerTransaction):
                 transaction.fail()
             self._settle(transaction)
+
+    def hop_lost(self, hop: Hop) -> None:
+        """End what was sent to a hop and has not been answered at all."""
+        for transaction in list(self._by_hop.get(hop, ())):
+            if isinstance(transaction, ClientTransaction) and transaction.is_unheard:
+                transaction.fail(503)
+                self._settle(transaction)
+
+    def _reroute(self, transaction: ServerTransaction) -> None:
+        via, old = transaction.request.via, transaction.hop
+        hop = Hop(old.host, via.port or default_port(old.transport), old.transport)
+        self._leave(transaction)
+        self._by_hop.setdefault(hop, set()).add(transaction)
+        transaction.reroute(hop)
+
+    def _leave(self, transaction: Transaction) -> None:
+        neighbours = self._by_hop.get(transaction.hop)
+        if neighbours is not None:
+            neighbours.discard(transaction)
+            if not neighbours:
+                del self._by_hop[transaction.hop]
 
     def to_send(self) -> list[tuple[bytes, Hop]]:
         """Take the messages to send now."""
@@ -171,6 +202,7 @@ class TransactionLayer:
         key = self._keys.pop(transaction, None)
         if key is None:
             return
+        self._leave(transaction)
         if isinstance(transaction, ClientTransaction):
             del self._clients[key]
             return

@@ -1,0 +1,1 @@
+"""The thin shell around the SIP core: sockets, connections, TLS, DNS."""

@@ -1,0 +1,232 @@
+"""All TCP and TLS connections: opened, reused, kept alive, closed when nobody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections import Counter
+from dataclasses import dataclass
+from typing import Protocol
+
+from hookswitch_transport_sip.sip.errors import ParseError
+from hookswitch_transport_sip.sip.hop import Hop
+
+from .stream import MAX_UNSENT, Connection
+from .tls import TlsContexts
+
+log = logging.getLogger(__name__)
+
+_SWEEP = 5.0
+"""Seconds between two looks at what is idle."""
+
+_FIRST_MESSAGE = 15.0
+"""Seconds a stranger may hold a connection without having said anything."""
+
+_PING = 95.0
+"""Seconds of silence before a connection we opened shows life (RFC 5626 section 4.4.1)."""
+
+_GOODBYE = 1.0
+"""Seconds connections are given to end by themselves at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds and numbers."""
+
+    connect_timeout: float = 5.0
+    idle_timeout: float = 600.0
+    most_connections: int = 2000
+
+
+class User(Protocol):
+    """Whom connections serve."""
+
+    def received(self, data: bytes, hop: Hop) -> None:
+        """A message came over a connection."""
+
+    def broken(self, data: bytes, error: ParseError, hop: Hop) -> None:
+        """Something that is no message came over a connection."""
+
+    def failed(self, hop: Hop) -> None:
+        """What was sent to a hop could not be sent."""
+
+    def lost(self, hop: Hop) -> None:
+        """A connection ended."""
+
+    def relies_on(self, hop: Hop) -> bool:
+        """Whether a connection is needed although it is idle."""
+
+
+class Connections:
+    """Finds the connection for each message, or opens one."""
+
+    def __init__(self, user: User, limits: Limits, local_ips: list[str], tls: TlsContexts | None):
+        self._user, self._limits, self._tls = user, limits, tls
+        self._local_ips = {":" in ip: ip for ip in reversed(local_ips)}
+        self._loop = asyncio.get_running_loop()
+        self._servers: list[asyncio.Server] = []
+        self._flows: dict[int, Connection] = {}
+        self._opened: dict[Hop, Connection] = {}
+        self._connecting: dict[Hop, list[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._next_flow = 0
+        self._closed = asyncio.Event()
+        self._closing = False
+        self.counters: Counter[str] = Counter()
+        self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
+
+    def __len__(self) -> int:
+        return len(self._flows)
+
+    async def listen(self, bound: socket.socket, transport: str) -> None:
+        """Accept connections; ``transport`` is TCP or TLS."""
+        context = self._tls.server if transport == "TLS" and self._tls else None
+        server = await self._loop.create_server(
+            lambda: self._new(transport, inbound=True),
+            sock=bound,
+            ssl=context,
+            backlog=512,
+            ssl_handshake_timeout=self._limits.connect_timeout if context else None,
+            ssl_shutdown_timeout=_GOODBYE if context else None,
+        )
+        self._servers.append(server)
+
+    def send(self, data: bytes, hop: Hop) -> None:
+        """Send over the connection to a hop, once there is one; `User.failed` if there is none."""
+        connection = self._flows.get(hop.flow) if hop.flow else self._opened.get(hop)
+        if connection is not None and not connection.is_closing:
+            connection.send(data)
+        elif hop.flow or self._closing:
+            self._loop.call_soon(self._user.failed, hop)
+        elif (waiting := self._connecting.get(hop)) is not None:
+            waiting.append(data)
+            if sum(map(len, waiting)) > MAX_UNSENT:
+                waiting.pop()
+                self.counters["messages_not_sent"] += 1
+        else:
+            self._connecting[hop] = [data]
+            task = self._loop.create_task(self._open(hop))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Close everything; what was written is sent if that is possible at once."""
+        self._closing = True
+        self._sweeper.cancel()
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self._flows.values()):
+            connection.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._until_all_closed(_GOODBYE)
+        for connection in list(self._flows.values()):
+            connection.abort()
+        await self._until_all_closed(_GOODBYE)
+
+    async def _until_all_closed(self, seconds: float) -> None:
+        if self._flows:
+            self._closed.clear()
+            try:
+                await asyncio.wait_for(self._closed.wait(), seconds)
+            except TimeoutError:
+                log.debug("%d connections do not end", len(self._flows))
+
+    # -- opening
+
+    def _new(self, transport: str, *, inbound: bool) -> Connection:
+        self._next_flow += 1
+        return Connection(self, self._next_flow, transport, inbound=inbound)
+
+    async def _open(self, hop: Hop) -> None:
+        try:
+            connection = await self._connect(hop)
+        except (OSError, TimeoutError, ssl.SSLError, ValueError) as error:
+            log.info("cannot connect to %s: %s", hop, str(error) or type(error).__name__)
+            self.counters["connections_failed"] += 1
+            del self._connecting[hop]
+            self._user.failed(hop)
+            return
+        except BaseException:
+            self._connecting.pop(hop, None)
+            raise
+        waiting = self._connecting.pop(hop)
+        self._opened[hop] = connection
+        connection.opened_for = hop
+        if connection.is_closing:
+            self._user.failed(hop)
+            return
+        for data in waiting:
+            connection.send(data)
+
+    async def _connect(self, hop: Hop) -> Connection:
+        context = None
+        if hop.transport == "TLS":
+            if self._tls is None:
+                raise ValueError("TLS is not configured")
+            context = self._tls.client
+        local_ip = self._local_ips.get(hop.is_ipv6)
+        async with asyncio.timeout(self._limits.connect_timeout):
+            _, connection = await self._loop.create_connection(
+                lambda: self._new(hop.transport, inbound=False),
+                hop.host,
+                hop.port,
+                local_addr=(local_ip, 0) if local_ip else None,
+                ssl=context,
+                server_hostname=(hop.name or hop.host) if context else None,
+                ssl_handshake_timeout=self._limits.connect_timeout if context else None,
+                ssl_shutdown_timeout=_GOODBYE if context else None,
+            )
+        return connection
+
+    # -- what connections tell
+
+    def opened(self, connection: Connection) -> bool:
+        if self._closing or (
+            connection.inbound and len(self._flows) >= self._limits.most_connections
+        ):
+            self.counters["connections_refused"] += 1
+            return False
+        self.counters["connections"] += 1
+        self._flows[connection.hop.flow] = connection
+        return True
+
+    def received(self, data: bytes, connection: Connection) -> None:
+        self._user.received(data, connection.hop)
+
+    def broken(self, data: bytes, error: ParseError, connection: Connection) -> None:
+        log.debug("%s: %s", connection.hop, error)
+        self._user.broken(data, error, connection.hop)
+
+    def lost(self, connection: Connection) -> None:
+        if self._flows.pop(connection.hop.flow, None) is None:
+            return
+        hop = connection.opened_for
+        if hop is not None and self._opened.get(hop) is connection:
+            del self._opened[hop]
+        if not self._flows:
+            self._closed.set()
+        if not self._closing:
+            self._user.lost(connection.hop)
+            if hop is not None:
+                self._user.lost(hop)
+
+    # -- idle ones
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._flows.values()):
+            if connection.inbound and not connection.spoken:
+                if now - connection.active > _FIRST_MESSAGE:
+                    connection.abort()
+            elif now - connection.active > self._limits.idle_timeout:
+                if self._user.relies_on(connection.hop):
+                    connection.active = now
+                else:
+                    connection.close()
+            elif not connection.inbound and now - connection.alive > _PING:
+                connection.ping()
+        self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
