@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hookswitch_transport_sip.sip.address import NameAddr
 from hookswitch_transport_sip.sip.call import Call
@@ -37,6 +37,9 @@ class Network:
         self.agents: dict[Address, UserAgent] = {}
         self.log: dict[Address, list[Event]] = {}
         self.sent: list[tuple[Address, bytes]] = []
+        self.slow: dict[Address, float] = {}
+        """Seconds that everything an address sends is late."""
+        self._targets: list[tuple[Address, bytes, Address]] = []
         self.react: dict[Address, Callable[[Event], None]] = {}
         self.drop: Callable[[bytes], bool] = lambda data: False
         self.dns: dict[Question, list[Record]] = {}
@@ -93,11 +96,13 @@ class Network:
 
     def _launch(self, data: bytes, source: Address, target: Address) -> None:
         self.sent.append((source, data))
+        self._targets.append((source, data, target))
         if self.drop(data):
             return
         for _ in range(1 + (self.random.random() < self.copies)):
             if self.random.random() >= self.loss:
                 arrival = self.now + 0.01 + self.random.random() * self.jitter
+                arrival += self.slow.get(source, 0.0)
                 entry = (arrival, next(self._order), data, source, target)
                 heapq.heappush(self._flying, entry)
 
@@ -136,6 +141,14 @@ class Network:
         """What an agent sent, by method or status."""
         lines = [data.split(b"\r\n")[0].decode() for who, data in self.sent if who == address]
         return [line.split()[1] if line.startswith("SIP/") else line.split()[0] for line in lines]
+
+    def flights(self, address: Address, method: str) -> Iterator[str]:
+        """Where the requests of an agent went, retransmissions left out."""
+        seen = set()
+        for source, data, target in self._targets:
+            if source == address and data.startswith(method.encode()) and data not in seen:
+                seen.add(data)
+                yield target[0]
 
     @property
     def callee(self) -> Call:

@@ -1,9 +1,12 @@
 import runpy
 from pathlib import Path
 
-FUZZER = Path(__file__).parents[2] / "fuzz" / "fuzz_sip_message.py"
+import pytest
+
+FUZZERS = Path(__file__).parents[2] / "fuzz"
 
 
-def test_a_short_run_finds_nothing_and_accepts_some() -> None:
-    target = runpy.run_path(str(FUZZER))
+@pytest.mark.parametrize("name", ["fuzz_sip_message.py", "fuzz_sip_stream.py"])
+def test_a_short_run_finds_nothing_and_accepts_some(name: str) -> None:
+    target = runpy.run_path(str(FUZZERS / name))
     assert 0 < target["main"](2000, seed=11) < 2000

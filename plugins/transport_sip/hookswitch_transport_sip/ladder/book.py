@@ -188,15 +188,19 @@ class Book:
         self._size += packed.size - ladder.size
 
     def _shrink(self) -> None:
-        """Make room: the oldest finished calls go, then the oldest running ones' messages."""
-        while self._size > self._limit and self._packed:
+        """Make room: the oldest finished calls go, then the oldest running ones' messages.
+
+        A tenth more than needed goes, so that it is not done for every message.
+        """
+        enough = self._limit * 9 // 10
+        while self._size > enough and self._packed:
             self._forget(next(iter(self._packed)))
-        while self._size > self._limit and self._ended:
+        while self._size > enough and self._ended:
             self._pack(*self._ended.popleft())
             if self._packed:
                 self._forget(next(iter(self._packed)))
-        for ladder in chain(self._waiting.values(), self._running.values()):
-            if self._size <= self._limit:
+        for ladder in chain(self._running.values(), self._waiting.values()):
+            if self._size <= enough:
                 break
             self._size -= ladder.size
             ladder.omitted += len(ladder.first) + len(ladder.last)

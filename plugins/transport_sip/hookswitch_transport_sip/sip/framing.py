@@ -12,7 +12,7 @@ MAX_HEAD = 32 * 1024
 
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:([^\r\n]*)", re.IGNORECASE)
-_NUMBER = re.compile(rb"[ \t]*([0-9]{1,9})[ \t]*")
+_NUMBER = re.compile(rb"[0-9]{1,9}")
 
 
 class KeepAlive(Enum):
@@ -91,10 +91,10 @@ class Framer:
 
 def _content_length(head: bytes) -> int:
     """The declared size of the body; on a stream every message must have one (section 20.14)."""
-    values = set(_LENGTH.findall(head))
+    values = {value.strip(b" \t") for value in _LENGTH.findall(head)}
     if not values:
         raise ParseError("Content-Length", "missing on a stream")
-    match = _NUMBER.fullmatch(values.pop())
-    if match is None or values:
+    value = values.pop()
+    if values or not _NUMBER.fullmatch(value):
         raise ParseError("Content-Length", "not one number")
-    return int(match[1])
+    return int(value)

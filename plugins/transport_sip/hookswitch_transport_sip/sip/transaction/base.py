@@ -154,9 +154,10 @@ class ServerTransaction(Transaction):
         self._enter(State.TERMINATED)
 
     def reroute(self, hop: Hop) -> None:
-        """Go another way from now on, the last response included."""
+        """Go another way from now on, the last response included; a 2xx is repeated by its user."""
         self.hop = hop
-        self._repeat()
+        if self.state is not State.ACCEPTED:
+            self._repeat()
 
     def _respond(self, message: Message) -> None:
         self._last = bytes(message)
