@@ -75,12 +75,12 @@ def descriptors(pid: int) -> list[str]:
 def udp_ports(pid: int) -> list[int]:
     """UDP ports a process has bound."""
     inodes = {d[8:-1] for d in descriptors(pid) if d.startswith("socket:[")}
-    return sorted(port for port, inode in _udp_table() if inode in inodes)
+    return sorted(port for port, inode in _table() if inode in inodes)
 
 
-async def until_bound(port: int, within: float = 10.0) -> None:
-    """Wait until somebody has bound a UDP port."""
-    await until(lambda: any(bound == port for bound, _ in _udp_table()), within)
+async def until_bound(port: int, within: float = 10.0, protocol: str = "udp") -> None:
+    """Wait until somebody has bound a UDP port, or listens on a TCP port."""
+    await until(lambda: any(bound == port for bound, _ in _table(protocol)), within)
 
 
 async def until(done: Callable[[], bool], within: float) -> None:
@@ -104,7 +104,16 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _udp_table() -> list[tuple[int, str]]:
-    rows = Path("/proc/net/udp").read_text().splitlines()[1:]
-    columns = (row.split() for row in rows)
-    return [(int(c[1].rpartition(":")[2], 16), c[9]) for c in columns]
+_LISTENS = "0A"
+"""State of a TCP socket in /proc/net/tcp."""
+
+
+def _table(protocol: str = "udp") -> list[tuple[int, str]]:
+    """Port and inode of bound UDP sockets, or of TCP sockets that listen, of both families."""
+    rows = [
+        row.split()
+        for name in (protocol, protocol + "6")
+        for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    listening = [c for c in rows if protocol == "udp" or c[3] == _LISTENS]
+    return [(int(c[1].rpartition(":")[2], 16), c[9]) for c in listening]

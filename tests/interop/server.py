@@ -37,6 +37,10 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    def port_of(self, transport: str) -> int:
+        """The port SIP is on, over TCP or TLS."""
+        return int(self._line(re.compile(rf"SIP on {transport}:\S+:(\d+)"))[1])
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"

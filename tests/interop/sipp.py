@@ -58,9 +58,9 @@ Content-Type: application/sdp
 Content-Length: [len]
 
 v=0
-o=sipp 1 {version} IN IP4 [local_ip]
+o=sipp 1 {version} IN IP[local_ip_type] [local_ip]
 s=-
-c=IN IP4 [local_ip]
+c=IN IP[media_ip_type] [media_ip]
 t=0 0
 m=audio {port} RTP/AVP 0 101
 a=rtpmap:0 PCMU/8000
@@ -99,14 +99,14 @@ class Outcome:
 class Sipp:
     """One run of SIPp under way."""
 
-    def __init__(self, process: Process, folder: Path, port: int) -> None:
+    def __init__(self, process: Process, folder: Path, host: str, port: int) -> None:
         self.port = port
-        self._process, self._folder = process, folder
+        self._process, self._folder, self._host = process, folder, host
 
     @property
     def uri(self) -> str:
         """Where it is called."""
-        return f"sip:sipp@127.0.0.1:{self.port}"
+        return f"sip:sipp@{self._host}:{self.port}"
 
     async def saw(self, text: str, times: int = 1, within: float = 10.0) -> None:
         """Wait until it sent or received this; SIPp tells it by a file only."""
@@ -144,21 +144,25 @@ async def sipp(
     calls: int = 1,
     timeout_s: int = 20,
     fields: Mapping[str, str] | None = None,
+    transport: str = "u1",
+    host: str = "127.0.0.1",
+    port: int | None = None,
 ) -> AsyncIterator[Sipp]:
-    """Run a scenario: as caller of the UDP port ``target``, or waiting to be called.
+    """Run a scenario: as caller of the port ``target``, or waiting to be called.
 
-    ``fields`` are put in where the scenario says ``@name@``.
+    ``fields`` are put in where the scenario says ``@name@``. ``transport`` is SIPp's: ``u1`` is
+    UDP, ``t1`` one TCP connection, ``tn`` one for each call. An IPv6 ``host`` is in brackets.
     """
     processes.need("sipp")
-    port = processes.free_port()
+    port = port or processes.free_port()
     folder = folder / f"sipp-{Path(scenario).stem}-{port}"
     folder.mkdir()
     (folder / "scenario.xml").write_text(expand((SCENARIOS / scenario).read_text(), fields or {}))
     process = await asyncio.create_subprocess_exec(
         "sipp",
-        *(["127.0.0.1:" + str(target)] if target else []),
-        *("-sf", "scenario.xml", "-i", "127.0.0.1", "-p", str(port), "-nostdin"),
-        *("-mi", "127.0.0.1", "-mp", str(processes.free_port())),
+        *([f"{host}:{target}"] if target else []),
+        *("-sf", "scenario.xml", "-i", host, "-p", str(port), "-nostdin", "-t", transport),
+        *("-mi", host, "-mp", str(processes.free_port()), "-max_socket", "1000"),
         *("-m", str(calls), "-timeout", str(timeout_s), "-timeout_error"),
         *("-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"),
         *(["-trace_msg", "-message_file", "messages.log"] if calls == 1 else []),
@@ -170,8 +174,9 @@ async def sipp(
     )
     try:
         if target is None:
-            await processes.until_bound(port)
-        yield Sipp(process, folder, port)
+            protocol = "udp" if transport.startswith("u") else "tcp"
+            await processes.until_bound(port, protocol=protocol)
+        yield Sipp(process, folder, host, port)
     finally:
         if process.returncode is None:
             process.kill()

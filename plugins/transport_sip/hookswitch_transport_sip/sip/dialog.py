@@ -50,6 +50,8 @@ class Dialog:
             None,
         )
         dialog._source = source
+        # it may be a proxy's, unless the peer says that this is where it is
+        dialog._direct = source is not None and dialog.remote_target.host == source.host
         return dialog
 
     @classmethod
