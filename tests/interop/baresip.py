@@ -9,6 +9,7 @@ import wave
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ _WAV_HEADER = 44
 
 _CONFIG = """\
 poll_method         epoll
-sip_listen          127.0.0.1:{sip_port}
-net_interface       127.0.0.1
+sip_listen          {host}:{sip_port}
+net_interface       {interface}
+prefer_ipv6         {prefer_ipv6}
+{more}
 call_max_calls      4
 audio_source        aufile,{folder}/tone.wav
 ausrc_srate         8000
@@ -53,8 +56,8 @@ ringback_disabled   yes
 class Baresip:
     """One phone, steered over its control port."""
 
-    def __init__(self, folder: Path, sip_port: int, writer: asyncio.StreamWriter) -> None:
-        self.uri = f"sip:{folder.name}@127.0.0.1:{sip_port}"
+    def __init__(self, folder: Path, uri: str, writer: asyncio.StreamWriter) -> None:
+        self.uri = uri
         self.events: list[dict[str, Any]] = []
         self._folder = folder
         self._writer = writer
@@ -115,19 +118,56 @@ class Baresip:
         await self._writer.drain()
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How a phone speaks SIP; ``tls`` is its certificate with key, and the authorities' file."""
+
+    transport: str = "udp"
+    host: str = "127.0.0.1"
+    tls: tuple[Path, Path] | None = None
+
+    def uri(self, user: str, sip_port: int) -> str:
+        """Its address. Over TLS it listens one port higher."""
+        port = sip_port + (self.transport == "tls")
+        parameter = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"sip:{user}@{self.host}:{port}{parameter}"
+
+    @property
+    def account(self) -> str:
+        parameter = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"{self.host}{parameter}"
+
+    def config(self) -> dict[str, str]:
+        more = ""
+        if self.tls is not None:
+            more = f"sip_certificate {self.tls[0]}\nsip_cafile {self.tls[1]}"
+        is_ipv6 = self.host.startswith("[")
+        return {
+            "host": self.host,
+            "interface": self.host.strip("[]"),
+            "prefer_ipv6": "yes" if is_ipv6 else "no",
+            "more": more,
+        }
+
+
+UDP = Line()
+
+
 @asynccontextmanager
-async def baresip(folder: Path, frequency: float, dbfs: float = -12.0) -> AsyncIterator[Baresip]:
+async def baresip(
+    folder: Path, frequency: float, dbfs: float = -12.0, line: Line = UDP
+) -> AsyncIterator[Baresip]:
     """A phone that plays this tone; the folder's name is its user name."""
     processes.need("baresip")
     sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
-    _furnish(folder, sip_port, control_port, tone(frequency, 60.0, RATE, dbfs))
+    _furnish(folder, line, sip_port, control_port, tone(frequency, 60.0, RATE, dbfs))
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "baresip", "-f", str(folder), stdin=DEVNULL, stdout=log, stderr=STDOUT
         )
     try:
         reader, writer = await _connect(process, control_port, folder)
-        phone = Baresip(folder, sip_port, writer)
+        phone = Baresip(folder, line.uri(folder.name, sip_port), writer)
         reading = asyncio.create_task(phone.read(reader))
         try:
             yield phone
@@ -141,13 +181,15 @@ async def baresip(folder: Path, frequency: float, dbfs: float = -12.0) -> AsyncI
         await process.wait()
 
 
-def _furnish(folder: Path, sip_port: int, control_port: int, sound: np.ndarray) -> None:
+def _furnish(folder: Path, line: Line, sip_port: int, control_port: int, sound: np.ndarray) -> None:
     """The folder a phone is configured by."""
     folder.mkdir()
-    config = _CONFIG.format(sip_port=sip_port, control_port=control_port, folder=folder)
+    config = _CONFIG.format(
+        sip_port=sip_port, control_port=control_port, folder=folder, **line.config()
+    )
     (folder / "config").write_text(config)
     (folder / "accounts").write_text(
-        f"<sip:{folder.name}@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode=manual\n"
+        f"<sip:{folder.name}@{line.account}>;regint=0;audio_codecs=PCMU;answermode=manual\n"
     )
     (folder / "contacts").touch()
     with wave.open(str(folder / "tone.wav"), "wb") as file:
@@ -157,10 +199,13 @@ def _furnish(folder: Path, sip_port: int, control_port: int, sound: np.ndarray) 
         file.writeframes(sound.tobytes())
 
 
-async def call_in(phone: Baresip, sip_port: int, api: Api, events: Events, room: str) -> str:
+async def call_in(
+    phone: Baresip, sip_port: int, api: Api, events: Events, room: str, line: Line = UDP
+) -> str:
     """Have a phone call the server, answer, and put it into a room."""
     user = phone.uri.partition("@")[0]
-    await phone.dial(f"sip:room@127.0.0.1:{sip_port}")
+    parameter = "" if line.transport == "udp" else f";transport={line.transport}"
+    await phone.dial(f"sip:room@{line.host}:{sip_port}{parameter}")
     ringing = await events.wait("leg.ringing", lambda e: e["from"].startswith(user))
     leg = str(ringing["leg_id"])
     await api.post(f"/legs/{leg}/answer", 202)

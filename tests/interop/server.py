@@ -164,5 +164,5 @@ def _is_bad(line: str) -> bool:
     """An error, a warning of Python's, or a part of a traceback."""
     starts = _STARTS.match(line)
     if starts is None:
-        return not line.startswith(" ")  # print, warnings, tracebacks: each has such a line
+        return line[:1] not in ("", " ")  # print, warnings, tracebacks: each has such a line
     return starts["level"] in ("ERROR", "CRITICAL")

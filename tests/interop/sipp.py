@@ -69,8 +69,11 @@ a=fmtp:101 0-15
 a=ptime:20
 a={direction}"""
 
+_CALLER_BEHIND_NAT = re.sub(r"Contact: .*", "Contact: <sip:sipp@10.255.255.1:5060>", _CALLER)
+
 _MACROS = {
     "caller": _CALLER,
+    "caller-nat": _CALLER_BEHIND_NAT,
     "caller-invite": _CALLER_OF_ONE,
     "again": _AGAIN,
     "callee": _CALLEE,

@@ -186,5 +186,5 @@ def test_debug_logs_messages_whole_without_secrets(caplog: pytest.LogCaptureFixt
     witness = LadderWitness(0, debug=True)
     witness.saw(INVITE.replace(b"Call-ID", b"Authorization: Digest x\r\nCall-ID"), PEER, sent=True)
     (record,) = caplog.records
-    assert record.getMessage().startswith("> udp:192.0.2.9:5060\nINVITE sip:u@h SIP/2.0\r\n")
-    assert "Authorization: Digest (hidden)\r\n" in record.getMessage()
+    assert record.getMessage().startswith("> udp:192.0.2.9:5060\n    INVITE sip:u@h SIP/2.0\n")
+    assert "\n    Authorization: Digest (hidden)\n" in record.getMessage()

@@ -35,7 +35,9 @@ class LadderWitness:
         """A message came from a hop or is on its way to it."""
         self._book.add(Message(self._clock(), sent, hop, data))
         if self._debug:
-            log.info("%s %s\n%s", ">" if sent else "<", hop, shown(data))
+            # every line but the first is indented, so that a log can be cut into entries
+            text = "\n    ".join(shown(data).splitlines())
+            log.info("%s %s\n    %s", ">" if sent else "<", hop, text)
         elif log.isEnabledFor(logging.DEBUG):
             line = data[:200].partition(b"\r\n")[0].decode("utf-8", "replace")
             log.debug("%s %s %s", ">" if sent else "<", hop, line)

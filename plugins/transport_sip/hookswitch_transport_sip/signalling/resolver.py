@@ -22,8 +22,11 @@ from .hosts import HostsFile
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 4.0
+PATIENCE = 3.0
 """Seconds for one answer, all servers together."""
+
+_RETRY = 1.0
+"""Seconds after which a question is asked again."""
 
 _SHORTEST, _LONGEST, _ABSENT, _FAILED = 1.0, 3600.0, 30.0, 2.0
 """Seconds an answer, its absence and a failure are remembered."""
@@ -43,6 +46,7 @@ class Resolver:
         else:
             with suppress(OSError, dns.resolver.NoResolverConfiguration):
                 self._resolver.read_resolv_conf("/etc/resolv.conf")
+        self._resolver.timeout = _RETRY
         self._hosts = hosts or HostsFile()
         self._loop = asyncio.get_running_loop()
         self._known: dict[Question, tuple[float, Sequence[Record]]] = {}
