@@ -18,26 +18,25 @@ from .tls import TlsContexts
 
 log = logging.getLogger(__name__)
 
-_SWEEP = 5.0
-"""Seconds between two looks at what is idle."""
-
-_FIRST_MESSAGE = 15.0
-"""Seconds a stranger may hold a connection without having said anything."""
-
-_PING = 95.0
-"""Seconds of silence before a connection we opened shows life (RFC 5626 section 4.4.1)."""
-
 _GOODBYE = 1.0
 """Seconds connections are given to end by themselves at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and numbers."""
+    """Seconds and numbers.
+
+    ``first_message`` is how long a stranger may hold a connection without having said anything;
+    ``ping`` how long a connection we opened is silent before it shows life (RFC 5626 section
+    4.4.1); ``sweep`` how often idle ones are looked for.
+    """
 
     connect_timeout: float = 5.0
     idle_timeout: float = 600.0
     most_connections: int = 2000
+    first_message: float = 15.0
+    ping: float = 95.0
+    sweep: float = 5.0
 
 
 class User(Protocol):
@@ -75,7 +74,7 @@ class Connections:
         self._closed = asyncio.Event()
         self._closing = False
         self.counters: Counter[str] = Counter()
-        self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
+        self._sweeper = self._loop.call_later(limits.sweep, self._sweep)
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -204,6 +203,7 @@ class Connections:
     def lost(self, connection: Connection) -> None:
         if self._flows.pop(connection.hop.flow, None) is None:
             return
+        self.counters["connections_lost"] += 1
         hop = connection.opened_for
         if hop is not None and self._opened.get(hop) is connection:
             del self._opened[hop]
@@ -219,14 +219,15 @@ class Connections:
     def _sweep(self) -> None:
         now = self._loop.time()
         for connection in list(self._flows.values()):
-            if connection.inbound and not connection.spoken:
-                if now - connection.active > _FIRST_MESSAGE:
-                    connection.abort()
-            elif now - connection.active > self._limits.idle_timeout:
-                if self._user.relies_on(connection.hop):
-                    connection.active = now
-                else:
-                    connection.close()
-            elif not connection.inbound and now - connection.alive > _PING:
-                connection.ping()
-        self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
+            self._look_at(connection, now)
+        self._sweeper = self._loop.call_later(self._limits.sweep, self._sweep)
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        idle = now - connection.active
+        if connection.inbound and not connection.spoken:
+            if idle > self._limits.first_message:
+                connection.abort()
+        elif idle > self._limits.idle_timeout and not self._user.relies_on(connection.hop):
+            connection.close()
+        elif not connection.inbound and now - connection.alive > self._limits.ping:
+            connection.ping()
