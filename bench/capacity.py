@@ -12,21 +12,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .processes import Helper, children, cpu_seconds, helper, resident_bytes
+from .processes import Helper, children, cpu_seconds, helper
+from .server import Server
 
 WARM_UP = 10.0
 """Seconds of talk before anything is measured: all phones begin in the same instant, and what that
@@ -168,95 +163,6 @@ def _figures(
         delivered=report["received"] / max(report["sent"], 1),
         kib_per_leg=memory,
     )
-
-
-class Server:
-    """The server under load."""
-
-    def __init__(self, folder: Path) -> None:
-        self._http, self._sip = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
-        environment = {
-            **os.environ,
-            "DATA_DIR": str(folder),
-            "HTTP_ADDR": f"127.0.0.1:{self._http}",
-            "SIP_PORT": str(self._sip),
-            "LOG_LEVEL": "warning",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hookswitch", "serve"], env=environment
-        )
-        deadline = time.monotonic() + 20
-        while not self._is_up():
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.1)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def memory(self) -> int:
-        """Bytes of the control process and its workers."""
-        return sum(resident_bytes(pid) for pid in [self.pid, *children(self.pid)])
-
-    def ticks(self) -> tuple[float, float]:
-        """Late ticks and all ticks so far."""
-        text = self._get("/metrics").decode()
-        totals = {"late_ticks": 0.0, "ticks": 0.0}
-        for metric in text.splitlines():
-            for name in totals:
-                if metric.startswith(f"hookswitch_media_{name}_total"):
-                    totals[name] += float(metric.split()[1])
-        return totals["late_ticks"], totals["ticks"]
-
-    async def call(self, legs: int, room: int, rate: int, port: int) -> None:
-        """Open the rooms and call every phone into its own."""
-        import httpx
-
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._http}/v1") as api:
-            for number in range(-(-legs // room)):
-                (
-                    await api.post("/rooms", json={"id": f"r{number}", "sample_rate": rate})
-                ).raise_for_status()
-            for number in range(legs):
-                answer = await api.post(
-                    "/legs",
-                    json={
-                        "type": "sip",
-                        "to": f"sip:{number}@127.0.0.1:{port}",
-                        "room_id": f"r{number // room}",
-                        "codecs": ["PCMU"],
-                    },
-                )
-                answer.raise_for_status()
-
-    def stop(self) -> None:
-        """End it at once."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _is_up(self) -> bool:
-        try:
-            self._get("/readyz")
-        except OSError:
-            return False
-        return True
-
-    def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._http}{path}", timeout=5) as answer:
-            body: bytes = answer.read()
-            return body
-
-
-def _free_port(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -209,8 +209,11 @@ class SipSettings(Settings):
             raise ValueError("SIP_BIND_IP6: stands beside an IPv4 SIP_BIND_IP only")
         if (self.sip_listen_ip6 or self.sip_external_ip6) and not self.sip_bind_ip6:
             raise ValueError("SIP_BIND_IP6: needed by SIP_LISTEN_IP6 and SIP_EXTERNAL_IP6")
-        for way in self.ways:
-            suffix = "6" if way is not self.ways[0] else ""
+        for suffix, way in zip(("", "6"), self.ways, strict=False):
+            if (":" in way.listen) != way.is_ipv6:
+                raise ValueError(
+                    f"SIP_BIND_IP{suffix}: {way.listen} and {way.announced} are of two families"
+                )
             if ipaddress.ip_address(way.announced).is_unspecified:
                 raise ValueError(
                     f"SIP_BIND_IP{suffix}: nobody can send to {way.announced}; listen there by "
