@@ -215,6 +215,7 @@ def sipp(scenario: str, transport: str, port: int) -> list[str]:
     return [
         *("sipp", "-sf", str(SCENARIOS / scenario), "-t", transport, "-nostdin"),
         *("-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-max_socket", "10000"),
+        *("-timer_resol", "1"),
     ]
 
 

@@ -80,11 +80,12 @@ class UdpSocket:
         self._socket.close()
 
     def _readable(self) -> None:
-        for _ in range(_BATCH):
+        for count in range(_BATCH):
             try:
                 data, address = self._socket.recvfrom(_LARGEST)
             except BlockingIOError:
-                self._read_errors()
+                if count == 0:
+                    self._read_errors()  # it was they who woke us
                 break
             except OSError:
                 self._read_errors()
