@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import trustme
 
 from hookswitch.settings import SettingsError
 from hookswitch_transport_sip.settings import SipSettings
-from hookswitch_transport_sip.signalling.tls import tls_contexts
+from hookswitch_transport_sip.signalling.tls import TlsContexts, tls_contexts
 from hookswitch_transport_sip.sip.address import NameAddr
 from hookswitch_transport_sip.sip.events import Failed, InviteReceived
 from hookswitch_transport_sip.sip.uri import Uri
@@ -126,6 +127,42 @@ async def test_old_tls_is_not_spoken(
         assert writer.get_extra_info("ssl_object").version() in ("TLSv1.2", "TLSv1.3")
         writer.close()
         await writer.wait_closed()
+
+
+async def shown_name(contexts: TlsContexts, authority: trustme.CA) -> str:
+    """The name in the certificate of a server with these contexts."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname = False
+    authority.configure_trust(trusting)
+    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=contexts.server)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+        ((_, name),) = writer.get_extra_info("peercert")["subjectAltName"]
+        writer.close()
+        await writer.wait_closed()
+    return str(name)
+
+
+def test_a_renewed_certificate_is_taken_over(
+    papers: Callable[..., dict[str, Any]],
+    authority: trustme.CA,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = papers("old.test")
+    contexts = TlsContexts(SipSettings(**settings))
+    path: Path = settings["sip_tls_cert"]
+    renewed = authority.issue_cert("new.test").private_key_and_cert_chain_pem
+    renewed.write_to_path(str(path))
+    os.utime(path, ns=(1, 1))
+    contexts.refresh()
+    assert asyncio.run(shown_name(contexts, authority)) == "new.test"
+    path.write_text("half a certif")
+    contexts.refresh()
+    assert "the old one stays in use" in caplog.text
+    assert asyncio.run(shown_name(contexts, authority)) == "new.test"
+    path.unlink()
+    contexts.refresh()
 
 
 @pytest.mark.parametrize("setting", ["sip_tls_cert", "sip_tls_ca", "sip_tls_client_cert"])

@@ -220,6 +220,8 @@ class Connections:
         now = self._loop.time()
         for connection in list(self._flows.values()):
             self._look_at(connection, now)
+        if self._tls is not None:
+            self._tls.refresh()
         self._sweeper = self._loop.call_later(self._limits.sweep, self._sweep)
 
     def _look_at(self, connection: Connection, now: float) -> None:
