@@ -78,6 +78,13 @@ def udp_ports(pid: int) -> list[int]:
     return sorted(port for port, inode in _table() if inode in inodes)
 
 
+def tcp_connections(port: int) -> int:
+    """Connections of a port that have not been closed by its process."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    open_states = ("01", "08")  # ESTABLISHED, CLOSE_WAIT
+    return sum(int(c[1].rpartition(":")[2], 16) == port and c[3] in open_states for c in rows)
+
+
 async def until_bound(port: int, within: float = 10.0, protocol: str = "udp") -> None:
     """Wait until somebody has bound a UDP port, or listens on a TCP port."""
     await until(lambda: any(bound == port for bound, _ in _table(protocol)), within)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from . import processes
-from .client import Api, Events
+from .client import Api, Event, Events
 from .server import Server
 from .sipp import sipp
 
@@ -121,3 +122,24 @@ async def test_a_large_request_goes_by_udp_where_nobody_takes_tcp(
     ladder = await api.get(f"/legs/{leg}/sip")
     invites = [m["transport"] for m in ladder["messages"] if m["first_line"].startswith("INVITE")]
     assert invites == ["tcp", "udp"]
+
+
+@pytest.mark.parametrize("transport", ["t1", "tn"])
+async def test_many_calls_leave_nothing(
+    server: Server, api: Api, events: Events, tmp_path: Path, transport: str
+) -> None:
+    answers: list[asyncio.Task[None]] = []
+
+    def answer(event: Event) -> None:
+        if event["type"] == "leg.ringing":
+            work = api.post(f"/legs/{event['leg_id']}/answer", 202)
+            answers.append(asyncio.create_task(work))
+
+    events.watch(answer)
+    options = {"target": server.sip_port, "calls": 60, "transport": transport}
+    async with sipp("caller_hangs_up.xml", tmp_path, "-r", "30", **options) as callers:  # type: ignore[arg-type]
+        assert (await callers.outcome()).successful == 60
+    await asyncio.gather(*answers)
+    await processes.until(lambda: processes.tcp_connections(server.sip_port) == 0, 5.0)
+    opened = await api.metric("hookswitch_sip_connections_total")
+    assert opened == await api.metric("hookswitch_sip_connections_lost_total")
