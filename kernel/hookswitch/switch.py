@@ -21,7 +21,7 @@ from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.legs.registry import Legs
 from hookswitch.media.plane import MediaPlane
 from hookswitch.mixer.topology import CommandError
-from hookswitch.operations.absent import absent_leg_types, install_hint
+from hookswitch.operations.absent import absent_leg_types, absent_storages, install_hint
 from hookswitch.operations.legs import leg_operations
 from hookswitch.operations.model import ApiModel, OneOf
 from hookswitch.operations.operation import Operation
@@ -323,6 +323,10 @@ class Switch:
             transports[transport.name] = transport
         return transports
 
+    def _record_request(self) -> OneOf:
+        models: dict[str, type[ApiModel]] = {"file": RecordRequest}
+        return OneOf("storage", models, absent_storages(models), default="file")
+
     def _collect_operations(self) -> list[Operation]:
         models: dict[str, type[ApiModel]] = {
             name: transport.request for name, transport in self.transports.items()
@@ -334,7 +338,7 @@ class Switch:
             *leg_operations(create),
             *room_operations(),
             *play_operations(),
-            *record_operations(RecordRequest),
+            *record_operations(self._record_request()),
             *offered,
         ]:
             if operation.command in operations:

@@ -107,6 +107,8 @@ class MediaPlane:
         self._on_heard: dict[str, Callable[[], None]] = {}
         self._arenas: dict[int, list[_OpenArena]] = {}
         self._rings: dict[str, tuple[_OpenArena, int]] = {}
+        self._resting: dict[str, asyncio.TimerHandle] = {}
+        """By port: rings that another process may still write to."""
         self._where: dict[str, Host] = {}
         self._rooms: dict[str, Host] = {}
         self.on_pulse: Callable[[int, Pulse], None] = lambda worker, pulse: None
@@ -132,6 +134,9 @@ class MediaPlane:
         """Close everything and end the workers."""
         for host in self.hosts:
             await host.stop()
+        for timer in self._resting.values():
+            timer.cancel()
+        self._resting.clear()
         for arenas in self._arenas.values():
             for arena in arenas:
                 os.close(arena.fd)
@@ -375,11 +380,12 @@ class MediaPlane:
         self._on_heard.pop(port, None)
         if (ring := self._rings.pop(port, None)) is not None:
             if rest:
-                asyncio.get_running_loop().call_later(rest, _give_back, *ring)
+                loop = asyncio.get_running_loop()
+                self._resting[port] = loop.call_later(rest, self._give_back, port, *ring)
             else:
-                _give_back(*ring)
+                self._give_back(port, *ring)
 
-
-def _give_back(arena: _OpenArena, row: int) -> None:
-    arena.arena.clear(row)
-    arena.free.append(row)
+    def _give_back(self, port: str, arena: _OpenArena, row: int) -> None:
+        self._resting.pop(port, None)
+        arena.arena.clear(row)
+        arena.free.append(row)

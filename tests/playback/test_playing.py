@@ -1,0 +1,261 @@
+"""Playing to legs and rooms, over the API, with a real player: what is heard, and what is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hookswitch.testing.memory_bank import tone as voice
+from hookswitch.testing.server import RunningSwitch, run_switch
+from tests.sound import level, longest_gap_ms, tone
+from tests.waves import write_wav
+
+RATE = 16000
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RunningSwitch]:
+    async with run_switch(tmp_path / "data", media_workers=1, media_dir=tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> str:
+    """A second of 1 kHz at -12 dBFS."""
+    return write_wav(tmp_path / "prompt.wav", tone(1000, 1.0, RATE), RATE)
+
+
+def sounds(frequency: float, above: float = -13.0) -> Callable[[np.ndarray], bool]:
+    """That the last tenth of a second holds a frequency."""
+    size = RATE // 10
+    return lambda heard: len(heard) >= size and level(heard[-size:], frequency, RATE) > above
+
+
+async def play(server: RunningSwitch, path: str, **fields: Any) -> str:
+    if "url" in fields:
+        fields.setdefault("mime_type", "audio/wav")
+    answer = await server.ask("POST", f"{path}/play", fields, status=200)
+    assert answer["status"] == "playing"
+    playback: str = answer["playback_id"]
+    return playback
+
+
+async def test_a_prompt_is_heard_once_and_its_end_is_told(
+    server: RunningSwitch, prompt: str
+) -> None:
+    call, other = await server.dial(), await server.dial()
+    path = f"/v1/legs/{call.leg.id}"
+    playback = await play(server, path, url=prompt)
+    await server.events.wait("playback.started", leg_id=call.leg.id, playback_id=playback)
+    ended = await server.events.wait("playback.finished", playback_id=playback)
+    assert (ended["reason"], ended["played_ms"]) == ("completed", 1000)
+    heard = call.heard
+    loud = np.flatnonzero(np.abs(heard) > 100)
+    assert len(heard[loud[0] : loud[-1]]) == pytest.approx(RATE, abs=20)
+    middle = heard[loud[0] + 800 : loud[-1] - 800]
+    assert level(middle, 1000, RATE) == pytest.approx(-12, abs=0.1)
+    assert longest_gap_ms(middle, RATE) < 2
+    assert not np.any(other.heard)
+    await server.problem(404, "DELETE", f"{path}/play/{playback}")
+
+
+async def test_a_prompt_is_repeated_without_a_gap(server: RunningSwitch, prompt: str) -> None:
+    call = await server.dial()
+    playback = await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=3)
+    ended = await server.events.wait("playback.finished", playback_id=playback)
+    assert ended["played_ms"] == 3000
+    loud = np.flatnonzero(np.abs(call.heard) > 100)
+    assert longest_gap_ms(call.heard[loud[0] : loud[-1]], RATE) < 2
+
+
+async def test_prompts_played_at_once_are_heard_together(
+    server: RunningSwitch, prompt: str, tmp_path: Path
+) -> None:
+    call = await server.dial()
+    other = write_wav(tmp_path / "other.wav", tone(1600, 1.0, 8000), 8000)
+    path = f"/v1/legs/{call.leg.id}"
+    await play(server, path, url=prompt, repeat=-1)
+    await play(server, path, url=other, repeat=-1, volume=-2)
+    await call.until(sounds(1600, -20))
+    heard = (await call.hears(0.5))[-4000:]
+    assert level(heard, 1000, RATE) == pytest.approx(-12, abs=0.2)
+    assert level(heard, 1600, RATE) == pytest.approx(-18, abs=0.2)
+
+
+async def test_the_volume_changes_by_3_db_a_step_and_never_clicks(
+    server: RunningSwitch, prompt: str
+) -> None:
+    call = await server.dial()
+    path = f"/v1/legs/{call.leg.id}"
+    playback = await play(server, path, url=prompt, repeat=-1)
+    await call.until(sounds(1000))
+    mark = len(call.heard)
+    for volume in (-8, 2, 0):
+        answer = await server.ask("PATCH", f"{path}/play/{playback}", {"volume": volume})
+        assert answer["status"] == "ok"
+        heard = (await call.hears(0.3))[-1600:]
+        assert level(heard, 1000, RATE) == pytest.approx(-12 + 3 * volume, abs=0.1)
+    steepest = 32767 * 10 ** (-6 / 20) * 2 * np.pi * 1000 / RATE
+    assert np.abs(np.diff(call.heard[mark:])).max() < steepest * 1.1
+    for volume in (9, -9, "loud"):
+        problem = await server.problem(400, "PATCH", f"{path}/play/{playback}", {"volume": volume})
+        assert problem.startswith("volume")
+
+
+async def test_stopping_is_told_and_leaves_silence(server: RunningSwitch) -> None:
+    call = await server.dial()
+    path = f"/v1/legs/{call.leg.id}"
+    playback = await play(server, path, tone="gb_dial")
+    await call.until(sounds(350, -30))
+    assert (await server.ask("DELETE", f"{path}/play/{playback}"))["status"] == "stopped"
+    ended = await server.events.wait("playback.finished", playback_id=playback)
+    assert ended["reason"] == "stopped"
+    assert 0 < ended["played_ms"] < 3000
+    await call.hears(0.1)
+    assert not (await call.hears(0.2)).any()
+
+
+@pytest.mark.parametrize("cause", ["dtmf", "speech"])
+async def test_the_caller_interrupts_a_prompt(
+    server: RunningSwitch, prompt: str, cause: str
+) -> None:
+    call = await server.dial()
+    path = f"/v1/legs/{call.leg.id}"
+    stops = await play(server, path, url=prompt, repeat=-1, stop_on=["dtmf", "speech"])
+    await call.until(sounds(1000))
+    if cause == "dtmf":
+        call.presses("5")
+    else:
+        call.says(voice(300, rate=RATE))
+    ended = await server.events.wait("playback.finished", playback_id=stops)
+    assert ended["reason"] == "stopped"
+    assert not [e for e in server.events.events if e["type"].startswith("speaking")]
+    await call.hears(0.1)
+    assert level(await call.hears(0.2), 1000, RATE) < -60
+
+
+async def test_a_room_hears_a_prompt_whatever_its_routing(
+    server: RunningSwitch, prompt: str
+) -> None:
+    a = await server.dial(room_id="r")
+    await server.ask("PUT", "/v1/rooms/r/routing", {"matrix": {"guest": []}})
+    b = await server.dial()
+    body = {"leg_id": b.leg.id, "role": "guest"}
+    await server.ask("POST", "/v1/rooms/r/legs", body)
+    outside = await server.dial()
+    playback = await play(server, "/v1/rooms/r", url=prompt)
+    await server.events.wait("playback.started", room_id="r", playback_id=playback)
+    await server.events.wait("playback.finished", room_id="r", playback_id=playback)
+    for call in (a, b):
+        loud = np.flatnonzero(np.abs(call.heard) > 100)
+        middle = call.heard[loud[0] + 800 : loud[-1] - 800]
+        assert level(middle, 1000, RATE) == pytest.approx(-12, abs=0.2)
+    assert not np.any(outside.heard)
+
+
+async def test_who_comes_into_a_room_may_interrupt_its_prompt(
+    server: RunningSwitch, prompt: str
+) -> None:
+    await server.dial(room_id="r")
+    playback = await play(server, "/v1/rooms/r", url=prompt, repeat=-1, stop_on=["speech"])
+    late = await server.dial(room_id="r")
+    late.says(voice(300, rate=RATE))
+    ended = await server.events.wait("playback.finished", playback_id=playback)
+    assert ended["reason"] == "stopped"
+
+
+async def test_a_prompt_goes_along_into_a_room(server: RunningSwitch, prompt: str) -> None:
+    call = await server.dial()
+    await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=-1)
+    await call.until(sounds(1000))
+    await server.ask("POST", "/v1/rooms/r/legs", {"leg_id": call.leg.id})
+    await call.hears(0.1)
+    assert level(await call.hears(0.2), 1000, RATE) == pytest.approx(-12, abs=0.2)
+
+
+async def test_a_leg_that_ends_ends_what_it_hears_first(
+    server: RunningSwitch, prompt: str
+) -> None:
+    call = await server.dial()
+    playback = await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=-1)
+    await server.events.wait("playback.started", playback_id=playback)
+    await call.hangs_up()
+    await server.events.wait("leg.disconnected")
+    types = [event["type"] for event in server.events.events]
+    assert types.index("playback.finished") < types.index("leg.disconnected")
+    assert server.open_ports == []
+
+
+async def test_a_killed_player_goes_on_where_it_was(server: RunningSwitch, prompt: str) -> None:
+    call = await server.dial()
+    playback = await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=4)
+    await call.until(sounds(1000))
+    worker = server.switch.playbacks._player._worker
+    assert worker is not None
+    assert worker._process is not None
+    worker._process.kill()
+    ended = await server.events.wait("playback.finished", playback_id=playback)
+    assert (ended["reason"], ended["played_ms"]) == ("completed", 4000)
+    loud = np.flatnonzero(np.abs(call.heard) > 100)
+    sounding = call.heard[loud[0] : loud[-1]]
+    assert len(sounding) == pytest.approx(4 * RATE, abs=2 * RATE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, "url"),
+        ({"url": "http://a/b.wav", "tone": "dial", "mime_type": "audio/wav"}, "url"),
+        ({"url": "http://a/b.wav"}, "mime_type"),
+        ({"url": "ftp://a/b.wav", "mime_type": "audio/wav"}, "url"),
+        ({"url": "http:///b.wav", "mime_type": "audio/wav"}, "url"),
+        ({"tone": "us_hum"}, "tone"),
+        ({"tone": "dial", "volume": 9}, "volume"),
+        ({"tone": "dial", "repeat": -2}, "repeat"),
+        ({"tone": "dial", "stop_on": ["hiccup"]}, "stop_on"),
+        ({"tone": 5}, "tone"),
+    ],
+)
+async def test_what_cannot_be_played_is_refused_by_name(
+    running_switch: RunningSwitch, fields: dict[str, Any], field: str
+) -> None:
+    call = await running_switch.dial()
+    problem = await running_switch.problem(400, "POST", f"/v1/legs/{call.leg.id}/play", fields)
+    assert field in problem
+
+
+async def test_nobody_is_there_to_hear(running_switch: RunningSwitch) -> None:
+    dial = {"tone": "dial"}
+    await running_switch.problem(404, "POST", "/v1/legs/nobody/play", dial)
+    await running_switch.problem(404, "POST", "/v1/rooms/nowhere/play", dial)
+    await running_switch.ask("POST", "/v1/rooms", {"id": "empty"})
+    await running_switch.problem(409, "POST", "/v1/rooms/empty/play", dial)
+    ringing = running_switch.fake.receive()
+    await running_switch.problem(409, "POST", f"/v1/legs/{ringing.leg.id}/play", dial)
+    await running_switch.problem(404, "DELETE", f"/v1/legs/{ringing.leg.id}/play/none")
+
+
+async def test_a_file_that_is_not_there_is_an_event(server: RunningSwitch) -> None:
+    call = await server.dial()
+    playback = await play(server, f"/v1/legs/{call.leg.id}", url="file:///nowhere/at.wav")
+    failed = await server.events.wait("playback.error", playback_id=playback)
+    assert failed["error"]
+    async with asyncio.timeout(5):
+        while f"playback-{playback}" in server.open_ports:
+            await call.hears(0.02)
+
+
+async def test_commands_of_the_stream_play_too(server: RunningSwitch, prompt: str) -> None:
+    call = await server.dial()
+    async with server.vsi() as stream:
+        leg = {"leg_id": call.leg.id}
+        body = {"url": prompt, "mime_type": "audio/wav", "repeat": -1}
+        playback = (await stream.command("leg_play_start", **leg, **body))["playback_id"]
+        where = {**leg, "playback_id": playback}
+        assert (await stream.command("leg_play_volume", **where, volume=-1))["status"] == "ok"
+        assert (await stream.command("leg_play_stop", **where))["status"] == "stopped"
