@@ -26,7 +26,7 @@ class RecorderConfig:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A port's *heard* ring; its arena's descriptor travels beside the message.
+    """A port's *heard* ring; its arena's descriptor travels beside the message, one per channel.
 
     ``name``: the participant (a leg's id) in multi-channel recordings, else "left", "right" or
     "mix". What the ring's ``heard_out`` counts has been written to the staged file.
@@ -74,7 +74,8 @@ class EndChannel:
 class Pause:
     """Control to recorder: silence instead of sound from sample ``at`` of the first channel on.
 
-    ``at`` counts like its ring's ``heard_in``, so the pause is where it was asked for.
+    ``at`` counts like its ring's ``heard_in``, so the pause is where it was asked for. All pauses
+    and resumptions may be repeated to a new recorder, in order.
     """
 
     id: str
@@ -107,7 +108,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ChannelEnded:
-    """Recorder to control: all of a participant's sound is taken."""
+    """Recorder to control: all of a channel's sound is taken, its port may be closed.
+
+    Said for participants who left and, before `Finished`, for every channel that is left: making
+    the file may take a while.
+    """
 
     id: str
     name: str
