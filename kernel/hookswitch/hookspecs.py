@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hookswitch.media.messages import Pulse
     from hookswitch.operations.operation import Operation
     from hookswitch.plugin import Refusal, Route
+    from hookswitch.recording.storage import Storage
     from hookswitch.rooms.room import Room
     from hookswitch.settings import Settings
     from hookswitch.switch import Switch
@@ -51,6 +52,12 @@ def register_banks() -> Sequence[str]:
     A port may name any bank; one that is not listed here is imported when it is first named, and
     that tick comes late.
     """
+    return ()
+
+
+@hookspec
+def register_storages() -> Sequence[Storage]:
+    """Storages: places where finished recordings are kept."""
     return ()
 
 

@@ -29,6 +29,7 @@ from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.legs.state import LegState
 from hookswitch.operations.model import ApiModel, parse
 from hookswitch.operations.operation import Operation
+from hookswitch.recording.storage import Storage
 from hookswitch.settings import Settings, load
 from hookswitch.switch import Switch
 from hookswitch.transports import CreateLeg, Transport
@@ -48,6 +49,7 @@ PUBLIC_MODULES = (
     "hookswitch.mixer.playout",
     "hookswitch.mixer.processors",
     "hookswitch.mixer.topology",
+    "hookswitch.recording.storage",
     "hookswitch.settings",
     "hookswitch.testing",
     "hookswitch.websocket.pcm",
@@ -92,6 +94,7 @@ __all__ = [
     "Refusal",
     "Route",
     "Settings",
+    "Storage",
     "Switch",
     "Transport",
     "Unavailable",

@@ -175,6 +175,9 @@ class KernelSettings(Settings):
     cors_origins: Annotated[CommaSeparated, AfterValidator(origins)] = Field(
         (), description="Origins of web pages that may call the API; * for any"
     )
+    recording_keep_local: bool = Field(
+        False, description="Keep a recording's local file when it was stored elsewhere (S3)"
+    )
     drain_timeout: float = Field(
         30.0, ge=0, description="Seconds that running calls are given when the server stops"
     )

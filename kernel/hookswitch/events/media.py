@@ -108,6 +108,25 @@ class RecordingResumed(RecordingEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStored(Event):
+    """A file of a finished recording is at its storage; ``file`` is where it was made."""
+
+    type: ClassVar[str] = "recording.stored"
+    file: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStoreFailed(Event):
+    """An attempt to store a file was in vain; with ``will_retry`` another one follows."""
+
+    type: ClassVar[str] = "recording.store_failed"
+    file: str
+    error: str
+    will_retry: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextTranscribed(Event):
     type: ClassVar[str] = "stt.text"
     text: str

@@ -1,0 +1,173 @@
+"""Storing finished recordings: in the background, again and again until it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from hookswitch.events.backoff import BackOff
+
+from .storage import Storages, pack_options, unpack_options
+from .upload_queue import Upload, UploadQueue
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Files that are stored at the same time."""
+
+BACK_OFF = BackOff(first=2.0, longest=300.0)
+
+OnStored = Callable[[Upload, str], None]
+"""Called with where the file is now."""
+
+OnFailed = Callable[[Upload, str, bool], None]
+"""Called with what went wrong, and whether it is tried again."""
+
+_T = TypeVar("_T")
+
+
+class Uploads:
+    """The uploads of one server. All methods belong to the event loop's thread.
+
+    The local file is deleted when it is stored, unless ``keep_local``. A file that has vanished is
+    given up; nothing else is, ever. A crash may repeat a callback, but never lose one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        storages: Storages,
+        *,
+        on_stored: OnStored,
+        on_failed: OnFailed,
+        keep_local: bool = False,
+        back_off: BackOff = BACK_OFF,
+    ) -> None:
+        """``path``: the queue's file."""
+        self._path = path
+        self._storages = storages
+        self._on_stored, self._on_failed = on_stored, on_failed
+        self._keep_local = keep_local
+        self._back_off = back_off
+        self._disk = ThreadPoolExecutor(1, "upload-queue")
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tidying: set[asyncio.Task[None]] = set()
+        self._queue: UploadQueue
+
+    @property
+    def pending(self) -> int:
+        """Files that are not stored yet and are being cared for."""
+        return len(self._tasks) + len(self._tidying)
+
+    async def start(self) -> None:
+        """Open the queue and go on with what is left in it. Raises OSError, sqlite3.Error."""
+        self._queue = await self._on_disk(lambda: UploadQueue(self._path))
+        for upload in await self._on_disk(self._queue.all):
+            self._begin(upload)
+
+    async def add(
+        self, file: Path, storage: str, options: BaseModel, context: Mapping[str, Any]
+    ) -> None:
+        """Have a file stored; once this returns, it will be, whatever happens."""
+        packed = pack_options(options)
+        self._begin(await self._on_disk(lambda: self._queue.add(file, storage, packed, context)))
+
+    async def stop(self) -> None:
+        """Stop; what is not stored is tried again after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tidying)
+        await self._on_disk(self._queue.close)
+        self._disk.shutdown()
+
+    def _begin(self, upload: Upload) -> None:
+        task = asyncio.get_running_loop().create_task(self._care_for(upload))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _care_for(self, upload: Upload) -> None:
+        """Try until it is stored or cannot ever be."""
+        while upload.location is None:
+            async with self._free:
+                problem = await self._try(upload)
+            if problem is not None and not self._failed(upload, problem):
+                return
+            if problem is not None:
+                upload.attempts += 1
+                await asyncio.sleep(self._back_off.delay(upload.attempts))
+        self._on_stored(upload, upload.location)
+        unwanted = not self._keep_local and upload.location != str(upload.file)
+        self._tidy(upload, delete=unwanted)
+
+    async def _try(self, upload: Upload) -> Exception | None:
+        """One attempt; answers what went wrong."""
+        storage = self._storages.get(upload.storage)
+        if storage is None:
+            return LookupError(f"no plugin offers the storage {upload.storage!r} any more")
+        try:
+            options = unpack_options(storage, upload.options)
+            location = await _in_thread(lambda: storage.store(upload.file, options))
+            await self._on_disk(lambda: self._queue.stored(upload, location))
+        except Exception as error:  # a stranger's code and network may raise anything
+            return error
+        return None
+
+    def _failed(self, upload: Upload, problem: Exception) -> bool:
+        """Say so; answers whether it is worth another attempt."""
+        again = upload.file.exists()
+        error = str(problem) or type(problem).__name__
+        log.warning("%s cannot be stored: %s%s", upload.file, error, "" if again else "; given up")
+        self._on_failed(upload, error, again)
+        if not again:
+            self._tidy(upload, delete=False)
+        return again
+
+    def _tidy(self, upload: Upload, *, delete: bool) -> None:
+        """Forget a file, also while the server stops: what was told once is not told again."""
+        task = asyncio.get_running_loop().create_task(self._forget(upload, delete))
+        self._tidying.add(task)
+        task.add_done_callback(self._tidying.discard)
+
+    async def _forget(self, upload: Upload, delete: bool) -> None:
+        try:
+            if delete:
+                await asyncio.to_thread(upload.file.unlink, missing_ok=True)
+            await self._on_disk(lambda: self._queue.remove(upload))
+        except (OSError, sqlite3.Error) as error:
+            log.error("%s: %s; it is looked at again after the next start", upload.file, error)
+
+    async def _on_disk(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+
+async def _in_thread(work: Callable[[], _T]) -> _T:
+    """Run something in a thread that does not hold up the end of the server."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def tell(how: Callable[[Any], None], outcome: Any) -> None:
+        if not done.cancelled():
+            how(outcome)
+
+    def run() -> None:
+        how: Callable[[Any], None] = done.set_result
+        outcome: Any
+        try:
+            outcome = work()
+        except Exception as error:
+            how, outcome = done.set_exception, error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell, how, outcome)
+
+    threading.Thread(target=run, name="upload", daemon=True).start()
+    return await done

@@ -1,0 +1,1 @@
+"""Recordings in Amazon S3, or whatever speaks its API."""
