@@ -13,7 +13,6 @@ from hookswitch.codecs.base import CodecInfo
 from hookswitch.errors import BadRequest, HookswitchError, Unavailable
 from hookswitch.events.bus import EventBus
 from hookswitch.events.log import EventLog
-from hookswitch.events.media import RecordingFinished
 from hookswitch.events.model import Event
 from hookswitch.events.record import WebhookTarget, choose_target
 from hookswitch.events.webhooks import Webhooks
@@ -21,20 +20,20 @@ from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.legs.registry import Legs
 from hookswitch.media.plane import MediaPlane
 from hookswitch.mixer.topology import CommandError
-from hookswitch.operations.absent import absent_leg_types, absent_storages, install_hint
+from hookswitch.operations.absent import absent_leg_types, install_hint
 from hookswitch.operations.legs import leg_operations
 from hookswitch.operations.model import ApiModel, OneOf
 from hookswitch.operations.operation import Operation
 from hookswitch.operations.play import play_operations
-from hookswitch.operations.record import RecordRequest, record_operations
+from hookswitch.operations.record import record_operations
 from hookswitch.operations.rooms import room_operations
 from hookswitch.playback.config import player_config
 from hookswitch.playback.registry import Playbacks
 from hookswitch.plugins.manager import Plugins
-from hookswitch.recording.messages import Finished
-from hookswitch.recording.ongoing import Recording, finished_fields
 from hookswitch.recording.registry import Recordings
-from hookswitch.rooms.place import LegPlace, Place, RoomPlace
+from hookswitch.recording.storage import Storage, Storages
+from hookswitch.recording.storing import Storing
+from hookswitch.rooms.place import LegPlace, RoomPlace
 from hookswitch.rooms.registry import Entrance, Rooms
 from hookswitch.rooms.room import Room
 from hookswitch.settings import KernelSettings
@@ -76,7 +75,8 @@ class Switch:
         self.legs = Legs()
         self.rooms = Rooms(self.media, settings.default_sample_rate, self._emit_of_room)
         self.playbacks = Playbacks(self.media, player_config(settings))
-        self.recordings = Recordings(self.media, settings.recording_dir, self._recovered)
+        self.storages = Storages(plugins.collect("register_storages", Storage))
+        self.recordings = self._make_recordings()
         self.rooms.watchers += [self.playbacks, self.recordings]
         self.totals = CallTotals()
         self.draining = self._stopped = False
@@ -99,7 +99,7 @@ class Switch:
         await self.events.start()
         self.events.observe(lambda record: self.plugins.notify("event_emitted", record=record))
         self.media.start()
-        self.recordings.start_recorder()
+        await self.recordings.begin()
         for transport in self.transports.values():
             await transport.start()
             self._started.append(transport)
@@ -202,12 +202,6 @@ class Switch:
         """A room, to play to or to record. Raises NotFound."""
         return RoomPlace(self.rooms.get(room_id), self.media, self._emit_of_room)
 
-    async def record(self, place: Place, request: RecordRequest) -> Recording:
-        """Record a leg or a room. Raises Conflict, BadRequest, OperationFailed."""
-        return await self.recordings.start(
-            place, request.format, request.filename, request.multi_channel, self._recorded
-        )
-
     # -- what legs ask of their surroundings
 
     def emit(self, leg: Leg, event: Event) -> None:
@@ -276,14 +270,6 @@ class Switch:
 
     # -- within
 
-    def _recorded(self, recording: Recording, told: Finished) -> None:
-        """A recording is complete."""
-
-    def _recovered(self, told: Finished) -> None:
-        """A recording is complete that a crash had left unfinished."""
-        event = RecordingFinished(**finished_fields(told))
-        self.events.emit(event, app_id=None, webhook=self._default_target)
-
     def _others(self, leg: Leg) -> list[Leg]:
         room = self.rooms.find(leg.room_id)
         return [other for other in room.legs.values() if other is not leg] if room else []
@@ -300,6 +286,21 @@ class Switch:
             self.plugins.notify("room_deleted", room=room)
         target = choose_target(None, room.webhook, self._default_target)
         self.events.emit(event, app_id=room.app_id, webhook=target)
+
+    def _make_recordings(self) -> Recordings:
+        settings = self.settings
+
+        def emit(event: Event, app_id: str | None, webhook: WebhookTarget | None) -> None:
+            target = choose_target(webhook, None, self._default_target)
+            self.events.emit(event, app_id=app_id, webhook=target)
+
+        storing = Storing(
+            settings.data_dir / "uploads.sqlite3",
+            self.storages,
+            settings.recording_keep_local,
+            emit,
+        )
+        return Recordings(self.media, settings.recording_dir, storing, emit, self.spawn)
 
     def _event_bus(self) -> EventBus:
         settings = self.settings
@@ -323,10 +324,6 @@ class Switch:
             transports[transport.name] = transport
         return transports
 
-    def _record_request(self) -> OneOf:
-        models: dict[str, type[ApiModel]] = {"file": RecordRequest}
-        return OneOf("storage", models, absent_storages(models), default="file")
-
     def _collect_operations(self) -> list[Operation]:
         models: dict[str, type[ApiModel]] = {
             name: transport.request for name, transport in self.transports.items()
@@ -338,7 +335,7 @@ class Switch:
             *leg_operations(create),
             *room_operations(),
             *play_operations(),
-            *record_operations(self._record_request()),
+            *record_operations(self.storages),
             *offered,
         ]:
             if operation.command in operations:

@@ -178,9 +178,7 @@ async def test_a_prompt_goes_along_into_a_room(server: RunningSwitch, prompt: st
     assert level(await call.hears(0.2), 1000, RATE) == pytest.approx(-12, abs=0.2)
 
 
-async def test_a_leg_that_ends_ends_what_it_hears_first(
-    server: RunningSwitch, prompt: str
-) -> None:
+async def test_a_leg_that_ends_ends_what_it_hears_first(server: RunningSwitch, prompt: str) -> None:
     call = await server.dial()
     playback = await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=-1)
     await server.events.wait("playback.started", playback_id=playback)

@@ -15,7 +15,7 @@ from hookswitch.operations.model import ApiModel
 from hookswitch.recording.storage import Storage, Storages
 from hookswitch.recording.uploads import AT_ONCE
 
-from .uploading import file, running
+from .uploading import add, file, running
 
 
 class ShelfRequest(ApiModel):
@@ -67,7 +67,7 @@ OPTIONS = ShelfRequest(
 async def test_a_file_is_stored_and_then_deleted(tmp_path: Path) -> None:
     shelf, path = Shelf(), file(tmp_path)
     async with running(tmp_path, shelf) as (uploads, told):
-        await uploads.add(path, "shelf", OPTIONS, {"leg_id": "ann"})
+        await add(uploads, path, "shelf", OPTIONS, {"leg_id": "ann"})
         await told.until(lambda: bool(told.stored))
         upload, location = told.stored[0]
         assert (upload.file, upload.context, location) == (
@@ -85,7 +85,7 @@ async def test_a_file_is_stored_and_then_deleted(tmp_path: Path) -> None:
 async def test_the_local_file_may_be_kept(tmp_path: Path) -> None:
     path = file(tmp_path)
     async with running(tmp_path, Shelf(), keep_local=True) as (uploads, told):
-        await uploads.add(path, "shelf", OPTIONS, {})
+        await add(uploads, path, "shelf", OPTIONS, {})
         await told.until(lambda: bool(told.stored))
     assert path.exists()
 
@@ -94,7 +94,7 @@ async def test_what_fails_is_tried_until_it_works(tmp_path: Path) -> None:
     shelf, path = Shelf(), file(tmp_path)
     shelf.refusal = "closed"
     async with running(tmp_path, shelf) as (uploads, told):
-        await uploads.add(path, "shelf", OPTIONS, {})
+        await add(uploads, path, "shelf", OPTIONS, {})
         await told.until(lambda: len(told.failed) >= 3)
         assert {(error, again) for _, error, again in told.failed} == {("closed", True)}
         assert path.exists()
@@ -107,7 +107,7 @@ async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     shelf.refusal = "closed"
     async with running(tmp_path, shelf) as (uploads, told):
         for index in range(20):
-            await uploads.add(file(tmp_path, f"{index}.wav"), "shelf", OPTIONS, {"index": index})
+            await add(uploads, file(tmp_path, f"{index}.wav"), "shelf", OPTIONS, {"index": index})
         await told.until(lambda: len(told.failed) >= 20)
     async with running(tmp_path) as (uploads, told):  # the plugin is not there for once
         await told.until(lambda: len(told.failed) >= 20)
@@ -124,7 +124,7 @@ async def test_a_stop_in_the_middle_of_an_upload_waits_for_nobody(tmp_path: Path
     shelf, path = Shelf(), file(tmp_path)
     shelf.open.clear()
     async with running(tmp_path, shelf) as (uploads, _):
-        await uploads.add(path, "shelf", OPTIONS, {})
+        await add(uploads, path, "shelf", OPTIONS, {})
         assert uploads.pending == 1
     assert path.exists()
     shelf.open.set()
@@ -136,14 +136,14 @@ async def test_few_files_are_stored_at_the_same_time(tmp_path: Path) -> None:
     shelf = Shelf()
     async with running(tmp_path, shelf) as (uploads, told):
         for index in range(30):
-            await uploads.add(file(tmp_path, f"{index}.wav"), "shelf", OPTIONS, {})
+            await add(uploads, file(tmp_path, f"{index}.wav"), "shelf", OPTIONS, {})
         await told.until(lambda: len(told.stored) == 30)
     assert shelf.busiest <= AT_ONCE
 
 
 async def test_a_file_that_vanished_is_given_up(tmp_path: Path) -> None:
     async with running(tmp_path, Shelf()) as (uploads, told):
-        await uploads.add(tmp_path / "gone.wav", "shelf", OPTIONS, {})
+        await add(uploads, tmp_path / "gone.wav", "shelf", OPTIONS, {})
         await told.until(lambda: bool(told.failed))
         assert told.failed[0][2] is False
         assert "No such file" in told.failed[0][1]
@@ -159,7 +159,7 @@ async def test_secrets_are_the_owners_and_in_no_log(
     shelf.refusal = "closed"
     queue = tmp_path / "uploads.sqlite3"
     async with running(tmp_path, shelf) as (uploads, told):
-        await uploads.add(file(tmp_path), "shelf", OPTIONS, {})
+        await add(uploads, file(tmp_path), "shelf", OPTIONS, {})
         await told.until(lambda: bool(told.failed))
         assert queue.stat().st_mode & 0o777 == 0o600
         assert b"open sesame" in queue.read_bytes()
@@ -174,7 +174,7 @@ async def test_secrets_are_the_owners_and_in_no_log(
 async def test_a_damaged_queue_is_moved_aside(tmp_path: Path) -> None:
     (tmp_path / "uploads.sqlite3").write_bytes(b"no database at all" * 100)
     async with running(tmp_path, Shelf()) as (uploads, told):
-        await uploads.add(file(tmp_path), "shelf", OPTIONS, {})
+        await add(uploads, file(tmp_path), "shelf", OPTIONS, {})
         await told.until(lambda: bool(told.stored))
     names = sorted(os.listdir(tmp_path))
     assert names[0] == "uploads.sqlite3"
@@ -197,3 +197,21 @@ async def test_storages_are_chosen_and_checked(caplog: pytest.LogCaptureFixture)
         await storages.check("shelf", model.model_validate({"shelf_board": "none"}))
     with pytest.raises(BadRequest, match="storage: 's4' is not one of: file, shelf"):
         await storages.check("s4", request)
+
+
+async def test_what_was_promised_before_a_crash_is_stored_when_it_was_recovered(
+    tmp_path: Path,
+) -> None:
+    path, other = tmp_path / "call.wav", tmp_path / "other.wav"
+    async with running(tmp_path, Shelf()) as (uploads, _):
+        await uploads.promise(path, "shelf", OPTIONS, {"leg_id": "ann"})
+        await uploads.promise(other, "shelf", OPTIONS, {})
+        await uploads.withdraw(other)
+    async with running(tmp_path, shelf := Shelf()) as (uploads, told):
+        assert uploads.pending == 0
+        file(tmp_path)
+        await uploads.complete(path)
+        await uploads.complete(other)
+        await told.until(lambda: len(told.stored) > 0)
+        assert told.stored[0][0].context == {"leg_id": "ann"}
+    assert list(shelf.kept) == ["call.wav"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from hookswitch.events.backoff import BackOff
 from hookswitch.recording.storage import Storage, Storages
@@ -55,6 +57,14 @@ async def running(
         yield uploads, told
     finally:
         await uploads.stop()
+
+
+async def add(
+    uploads: Uploads, path: Path, storage: str, options: BaseModel, context: Mapping[str, Any]
+) -> None:
+    """A recording that began and is over."""
+    await uploads.promise(path, storage, options, context)
+    await uploads.complete(path)
 
 
 def file(folder: Path, name: str = "call.wav", content: bytes = b"sound") -> Path:

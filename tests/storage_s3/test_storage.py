@@ -18,7 +18,7 @@ from hookswitch.operations.model import parse
 from hookswitch.plugin import BadRequest
 from hookswitch.plugins.builtin import load_plugins
 from hookswitch.recording.storage import Storage, Storages
-from tests.recording.uploading import file, running
+from tests.recording.uploading import add, file, running
 
 from .conftest import CREDENTIALS, S3Server
 
@@ -130,7 +130,7 @@ async def test_files_wait_while_the_server_is_away(s3: S3Server, tmp_path: Path)
     chosen = storage(s3_endpoint=s3.url, s3_bucket="calls")
     await s3.stop()
     async with running(tmp_path, chosen) as (uploads, told):
-        await uploads.add(file(tmp_path), "s3", options(), {"leg_id": "ann"})
+        await add(uploads, file(tmp_path), "s3", options(), {"leg_id": "ann"})
         await told.until(lambda: len(told.failed) >= 2)
         assert all(again for _, _, again in told.failed)
     await s3.start()
@@ -151,7 +151,7 @@ async def test_a_bucket_deleted_meanwhile_costs_no_recording(s3: S3Server, tmp_p
     s3.client().delete_bucket(Bucket="calls")
     async with running(tmp_path, chosen) as (uploads, told):
         path = file(tmp_path, "large.wav", bytes(PART_BYTES + 1))
-        await uploads.add(path, "s3", options(s3_access_key="a", s3_secret_key="b"), {})
+        await add(uploads, path, "s3", options(s3_access_key="a", s3_secret_key="b"), {})
         await told.until(lambda: len(told.failed) >= 2)
         assert path.exists()
         s3.client().create_bucket(Bucket="calls")

@@ -14,9 +14,6 @@ LEG_TYPES = {
 }
 """Type of ``POST /legs`` -> the extra of the distribution ``hookswitch`` that brings it."""
 
-STORAGES = {"s3": "s3"}
-"""Storage of a recording -> extra."""
-
 OPERATIONS: tuple[tuple[str, str, str], ...] = (
     ("GET", "/legs/websocket", "ws"),
     ("POST", "/legs/moq", "moq"),
@@ -49,16 +46,6 @@ COMMANDS = {
 def install_hint(what: str, extra: str) -> str:
     """How to get what is missing."""
     return f"{what} comes with a plugin that is not installed: pip install 'hookswitch[{extra}]'"
-
-
-def absent_storages(installed: Iterable[str]) -> dict[str, str]:
-    """Storage -> what to install, for those that are not."""
-    have = set(installed)
-    return {
-        name: install_hint(f"the storage {name}", extra)
-        for name, extra in STORAGES.items()
-        if name not in have
-    }
 
 
 def absent_leg_types(installed: Iterable[str]) -> dict[str, str]:

@@ -56,20 +56,18 @@ def _is_enumeration(annotation: Any) -> bool:
 class OneOf:
     """A request that is one of several models, chosen by the value of a field.
 
-    ``absent`` explains the values that would be known if a package were installed; ``default`` is
-    the value of a request without one.
+    ``absent`` explains the values that would be known if a package were installed.
     """
 
     field: str
     models: Mapping[str, type[ApiModel]]
     absent: Mapping[str, str]
-    default: str | None = None
 
     def choose(self, data: Any) -> type[ApiModel]:
         """The model for this data. Raises BadRequest."""
         if not isinstance(data, dict):
             raise BadRequest("body: must be a JSON object")
-        value = data.get(self.field) or self.default
+        value = data.get(self.field)
         known = ", ".join(sorted(self.models)) or "none, no transport is installed"
         if value is None or value == "":
             raise BadRequest(f"{self.field}: required; one of: {known}")

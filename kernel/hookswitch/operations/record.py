@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from hookswitch.recording.messages import Finished
+from hookswitch.recording.storage import Storages
 from hookswitch.rooms.place import Place
 
 from .model import ApiModel, Request
@@ -46,7 +47,14 @@ def _operations_at(
     place_of: PlaceOf, kind: str, path: str, missing: str, request: Request
 ) -> list[Operation]:
     async def start(switch: Switch, ids: Ids, request: RecordRequest) -> Answer:
-        recording = await switch.record(place_of(switch, ids), request)
+        recording = await switch.recordings.start(
+            place_of(switch, ids),
+            request.format,
+            request.filename,
+            request.multi_channel,
+            request.storage,
+            request,
+        )
         return {"status": "recording", "file": str(recording.file)}
 
     async def stop(switch: Switch, ids: Ids, request: None) -> Answer:
@@ -78,8 +86,10 @@ def _operations_at(
     ]  # fmt: skip
 
 
-def record_operations(request: Request) -> list[Operation]:
-    """All of them, for legs and for rooms; ``request`` is the union of the storages' models."""
+def record_operations(storages: Storages) -> list[Operation]:
+    """All of them, for legs and for rooms; requests have the fields of all storages."""
+    bases: tuple[type[Any], ...] = (RecordRequest, *storages.requests)
+    request: type[ApiModel] = create_model("Record", __base__=bases)
     return [
         *_operations_at(
             lambda switch, ids: switch.leg_place(ids["id"]),

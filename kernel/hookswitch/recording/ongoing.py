@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,16 +40,15 @@ class Recording:
 
     def __init__(
         self,
-        recording_id: str,
         place: Place,
         file: Path,
         file_format: Format,
         multi_channel_file: Path | None,
         media: MediaPlane,
         recorder: Recorder,
-        on_end: Callable[[Recording, Finished], None],
+        on_end: Callable[[Recording], Awaitable[None]],
     ) -> None:
-        self.id = recording_id
+        self.id = str(uuid.uuid4())
         self.place, self.file, self.multi_channel_file = place, file, multi_channel_file
         self.paused = False
         self.finished: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
@@ -61,6 +61,11 @@ class Recording:
         self._tasks: set[asyncio.Task[None]] = set()
         self._joined = 0
         self._stopping = False
+
+    @property
+    def files(self) -> list[Path]:
+        """All it makes."""
+        return [file for file in (self.file, self.multi_channel_file) if file is not None]
 
     async def start(self) -> None:
         """Open the ears and have the recorder begin. Raises Conflict."""
@@ -164,7 +169,7 @@ class Recording:
         for leaving in self._leaving.values():
             leaving.set()
         self.place.emit(RecordingFinished, **finished_fields(told))
-        self._on_end(self, told)
+        await self._on_end(self)
         self.finished.set_result(told)
 
     async def _close(self, port: str) -> None:

@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 from hookswitch.errors import BadRequest, Conflict, NotFound, OperationFailed
+from hookswitch.events.media import RecordingFinished
 from hookswitch.media.plane import MediaPlane
 from hookswitch.rooms.place import Place
 from hookswitch.rooms.room import Room
 
 from .client import Recorder, Told
 from .messages import Finished, Format, RecorderConfig
-from .ongoing import Recording
+from .ongoing import Recording, finished_fields
+from .storing import Emit, Storing
 
 log = logging.getLogger(__name__)
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs something in the background."""
 
 LONGEST_NAME = 200
 """Characters of a file's name."""
 
 
 class Recordings:
-    """What is being recorded, by place: one recording each.
-
-    ``on_recovered`` hears of recordings that a crash had left unfinished and that are whole now.
-    """
+    """What is being recorded, by place: one recording each."""
 
     def __init__(
-        self, media: MediaPlane, directory: Path, on_recovered: Callable[[Finished], None]
+        self, media: MediaPlane, directory: Path, storing: Storing, emit: Emit, spawn: Spawn
     ) -> None:
         self._media, self._directory = media, directory
+        self._storing, self._emit, self._spawn = storing, emit, spawn
         self._recorder = Recorder(RecorderConfig(directory), self._recovered)
-        self._on_recovered = on_recovered
         self._recording: dict[str, Recording] = {}
 
     def __len__(self) -> int:
         return len(self._recording)
 
-    def start_recorder(self) -> None:
-        """Have recordings completed that a crash left unfinished, if there may be any."""
+    async def begin(self) -> None:
+        """Have recordings completed and stored that a crash left, if there may be any."""
+        await self._storing.start()
         if self._directory.is_dir() and any(self._directory.glob(".*")):
             self._recorder.start()
 
@@ -51,33 +56,35 @@ class Recordings:
         file_format: Format,
         filename: str | None,
         multi_channel: bool,
-        on_end: Callable[[Recording, Finished], None],
+        storage: str,
+        fields: BaseModel,
     ) -> Recording:
-        """Record something. Raises Conflict, BadRequest, OperationFailed."""
+        """Record something; ``fields`` are the storage's, and any others.
+
+        Raises Conflict, BadRequest, OperationFailed.
+        """
         place.check()
         if place.id in self._recording:
             raise Conflict("a recording is in progress")
         file, beside = self._files(place, file_format, filename)
-
-        def ended(recording: Recording, told: Finished) -> None:
-            self._recording.pop(place.id, None)
-            on_end(recording, told)
-
         recording = Recording(
-            str(uuid.uuid4()),
             place,
             file,
             file_format,
             beside if multi_channel else None,
             self._media,
             self._recorder,
-            ended,
+            self._ended,
         )
         self._recording[place.id] = recording
         try:
+            options = await self._storing.check(storage, fields)
+            if options is not None:
+                await self._storing.promise(recording.files, storage, options, place)
             await recording.start()
         except BaseException:
             self._recording.pop(place.id, None)
+            await self._storing.withdraw(recording.files)
             raise
         for participant, port in place.participants().items():
             await recording.join(participant, port)
@@ -115,6 +122,7 @@ class Recordings:
         for recording in list(self._recording.values()):
             await recording.stop()
         await self._recorder.stop()
+        await self._storing.stop()
 
     def _files(self, place: Place, file_format: Format, filename: str | None) -> tuple[Path, Path]:
         """Where the file goes, and one with a channel for each participant."""
@@ -132,10 +140,16 @@ class Recordings:
             raise Conflict(f"filename: {file.name} exists already")
         return file, beside
 
+    async def _ended(self, recording: Recording) -> None:
+        self._recording.pop(recording.place.id, None)
+        await self._storing.complete(recording.files)
+
     def _recovered(self, told: Told) -> None:
         if isinstance(told, Finished):
             log.info("recording %s was left unfinished and is complete now", told.file)
-            self._on_recovered(told)
+            self._emit(RecordingFinished(**finished_fields(told)), None, None)
+            files = [told.file, told.multi_channel_file]
+            self._spawn(self._storing.complete([file for file in files if file is not None]))
 
 
 def _checked(filename: str) -> str:

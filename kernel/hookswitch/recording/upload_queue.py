@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 _TABLE = """
 CREATE TABLE IF NOT EXISTS uploads (
     id INTEGER PRIMARY KEY, file TEXT NOT NULL, storage TEXT NOT NULL, options TEXT NOT NULL,
-    context TEXT NOT NULL, location TEXT)
+    context TEXT NOT NULL, location TEXT, complete INTEGER NOT NULL)
 """
 
-_COLUMNS = "id, file, storage, options, context, location"
+_COLUMNS = "id, file, storage, options, context, location, complete"
 
 
 @dataclass(slots=True)
@@ -29,8 +29,8 @@ class Upload:
     """A file to be stored. ``options`` may hold secrets.
 
     ``context`` is the caller's: what it needs to tell of the outcome, also after a restart.
-    ``location``: where it is, once it is stored and only the tidying is left; ``attempts``: those
-    in vain since the server started.
+    ``location``: where it is, once it is stored and only the tidying is left; ``complete``: the
+    file is whole, its recording is over; ``attempts``: those in vain since the server started.
     """
 
     id: int
@@ -39,6 +39,7 @@ class Upload:
     options: Mapping[str, Any] = field(repr=False)
     context: Mapping[str, Any]
     location: str | None = None
+    complete: bool = False
     attempts: int = 0
 
 
@@ -65,9 +66,10 @@ class UploadQueue:
     def add(
         self, file: Path, storage: str, options: Mapping[str, Any], context: Mapping[str, Any]
     ) -> Upload:
-        """Remember a file; when this returns, it is on the disk."""
+        """Remember a file that is to come; when this returns, that is on the disk."""
         row = self._db.execute(
-            "INSERT INTO uploads (file, storage, options, context) VALUES (?, ?, ?, ?)",
+            "INSERT INTO uploads (file, storage, options, context, complete)"
+            " VALUES (?, ?, ?, ?, 0)",
             (str(file), storage, json.dumps(options), json.dumps(context)),
         )
         return Upload(row.lastrowid or 0, file, storage, options, context)
@@ -76,6 +78,11 @@ class UploadQueue:
         """Everything that is left, oldest first."""
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM uploads ORDER BY id")
         return [_upload(*row) for row in rows]
+
+    def completed(self, upload: Upload) -> None:
+        """The file is whole."""
+        self._db.execute("UPDATE uploads SET complete = 1 WHERE id = ?", (upload.id,))
+        upload.complete = True
 
     def stored(self, upload: Upload, location: str) -> None:
         """It is stored; only tidying is left."""
@@ -109,6 +116,20 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _upload(
-    number: int, file: str, storage: str, options: str, context: str, location: str | None
+    number: int,
+    file: str,
+    storage: str,
+    options: str,
+    context: str,
+    location: str | None,
+    complete: int,
 ) -> Upload:
-    return Upload(number, Path(file), storage, json.loads(options), json.loads(context), location)
+    return Upload(
+        number,
+        Path(file),
+        storage,
+        json.loads(options),
+        json.loads(context),
+        location,
+        bool(complete),
+    )

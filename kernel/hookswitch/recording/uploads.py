@@ -1,4 +1,9 @@
-"""Storing finished recordings: in the background, again and again until it is done."""
+"""Storing recordings: promised when they begin, done when they are over, in the background, again
+and again until it is done.
+
+A promise is on disk before the recording begins, so that one which a crash leaves unfinished is
+stored all the same, when it was completed after the restart.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +66,7 @@ class Uploads:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._tidying: set[asyncio.Task[None]] = set()
+        self._promised: dict[Path, Upload] = {}
         self._queue: UploadQueue
 
     @property
@@ -72,14 +78,29 @@ class Uploads:
         """Open the queue and go on with what is left in it. Raises OSError, sqlite3.Error."""
         self._queue = await self._on_disk(lambda: UploadQueue(self._path))
         for upload in await self._on_disk(self._queue.all):
-            self._begin(upload)
+            if upload.complete or upload.file.exists():
+                self._begin(upload)
+            else:
+                self._promised[upload.file] = upload
 
-    async def add(
+    async def promise(
         self, file: Path, storage: str, options: BaseModel, context: Mapping[str, Any]
     ) -> None:
-        """Have a file stored; once this returns, it will be, whatever happens."""
+        """Have a file stored as soon as it is `complete`, whatever happens until then."""
         packed = pack_options(options)
-        self._begin(await self._on_disk(lambda: self._queue.add(file, storage, packed, context)))
+        add = self._queue.add
+        self._promised[file] = await self._on_disk(lambda: add(file, storage, packed, context))
+
+    async def complete(self, file: Path) -> None:
+        """A file is whole: it is stored now, if that was promised."""
+        if (upload := self._promised.pop(file, None)) is not None:
+            await self._on_disk(lambda: self._queue.completed(upload))
+            self._begin(upload)
+
+    async def withdraw(self, file: Path) -> None:
+        """There will be no such file."""
+        if (upload := self._promised.pop(file, None)) is not None:
+            await self._on_disk(lambda: self._queue.remove(upload))
 
     async def stop(self) -> None:
         """Stop; what is not stored is tried again after the next start."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 from hookswitch.errors import Conflict
 from hookswitch.events.model import Event
+from hookswitch.events.record import WebhookTarget, choose_target
 from hookswitch.legs.leg import Leg
 from hookswitch.legs.state import LegState
 from hookswitch.media.plane import MediaPlane, OnReport, RingPort
@@ -28,6 +29,10 @@ class Place(Protocol):
     @property
     def app_id(self) -> str | None:
         """Of the leg or room."""
+
+    @property
+    def webhook(self) -> WebhookTarget | None:
+        """Where its events go, if not where all others do."""
 
     def legs(self) -> Iterable[Leg]:
         """The legs that hear what is played here."""
@@ -73,6 +78,10 @@ class LegPlace(Place):
     @property
     def app_id(self) -> str | None:
         return self.leg.app_id
+
+    @property
+    def webhook(self) -> WebhookTarget | None:
+        return choose_target(self.leg.options.webhook, self.leg.room_webhook, None)
 
     @property
     def port(self) -> str:
@@ -129,6 +138,10 @@ class RoomPlace(Place):
     @property
     def app_id(self) -> str | None:
         return self.room.app_id
+
+    @property
+    def webhook(self) -> WebhookTarget | None:
+        return self.room.webhook
 
     def legs(self) -> Iterable[Leg]:
         return self.room.legs.values()
