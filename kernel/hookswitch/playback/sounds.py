@@ -1,0 +1,41 @@
+"""What a `Play` asks for, as blocks of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from hookswitch.media.rings import Pcm
+
+from .decode import decoded
+from .fetch import Fetcher
+from .messages import Play, ToneSource, UrlSource
+from .mime import parse
+from .playback import Sound
+from .spool import SpoolReader
+from .stop import Stop
+from .tones import Tones, rounds
+
+
+class Sounds:
+    """Sources of sound, of which each playback gets one."""
+
+    def __init__(self, fetcher: Fetcher, tones: Tones) -> None:
+        self._fetcher, self._tones = fetcher, tones
+
+    def of(self, play: Play) -> Sound:
+        """The sound of a playback, not begun."""
+
+        def sound(stop: Stop, skip: int) -> Generator[Pcm]:
+            if isinstance(play.source, ToneSource):
+                return rounds(self._tones.turn(play.source.name, play.arena.rate), skip)
+            return self._file(play.source, play.arena.rate, play.repeat, skip, stop)
+
+        return sound
+
+    def _file(
+        self, source: UrlSource, rate: int, repeat: int, skip: int, stop: Stop
+    ) -> Generator[Pcm]:
+        told = parse(source.mime_type)
+        with self._fetcher.opened(source.url, stop) as body:
+            mime = told if source.mime_type else parse(body.mime_type)
+            yield from decoded(lambda: SpoolReader(body.spool, stop), mime, rate, repeat, skip)
