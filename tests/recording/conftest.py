@@ -161,6 +161,13 @@ class Desk:
                 self._news.clear()
                 await self._news.wait()
 
+    async def names(self, staged: int = 0) -> list[str]:
+        """What is in the folder of recordings, once no more is staged than that."""
+        async with asyncio.timeout(10):
+            while len(list(self.files.glob(".*"))) > staged:  # noqa: ASYNC110
+                await asyncio.sleep(0.002)  # it is tidied after all is said
+        return sorted(path.name for path in self.files.iterdir())
+
     # -- the mixer
 
     def arena(self, channel: Channel) -> Arena:

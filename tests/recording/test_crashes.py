@@ -121,7 +121,7 @@ async def test_after_a_crash_of_everything_files_are_recovered(desk: Desk) -> No
     assert np.array_equal(read(many)[0][:, 0], expected)
     assert told["room"].channels["ann"].end_ms == 1500
     names = ["flac.flac", "room-channels.wav", "room.wav", "stereo.wav"]
-    assert sorted(path.name for path in desk.files.iterdir()) == names
+    assert await desk.names() == names
 
 
 async def test_when_control_hangs_up_the_rings_are_written_and_left_staged(desk: Desk) -> None:
@@ -162,7 +162,7 @@ async def test_nonsense_beside_recordings_is_left_alone(desk: Desk) -> None:
     desk.record("call", desk.channel("mix", numbers(RATE)))
     await desk.play(0.5)
     assert (await desk.finish("call")).error is None
-    assert len(list(desk.files.glob(".*"))) == 5
+    assert len(await desk.names(staged=5)) == 6
 
 
 @pytest.mark.parametrize("step", ["linked", "published", "merged"])
@@ -194,7 +194,30 @@ async def test_a_crash_while_publishing_is_made_up_for(desk: Desk, step: str) ->
     assert np.array_equal(read(told.file)[0][:, 0], expected)
     assert np.array_equal(read(told.multi_channel_file)[0][:, 0], expected)
     names = ["room-channels.wav", "room.wav"]
-    assert sorted(path.name for path in desk.files.iterdir()) == names
+    assert await desk.names() == names
+
+
+async def test_orders_repeated_for_what_is_over_touch_no_ring(desk: Desk) -> None:
+    """A recorder dies when it has made the file, but before it could say so."""
+    mix = desk.channel("mix", numbers(RATE))
+    order = desk.record("call", mix)
+    await desk.play(1)
+    await desk.stop()
+    place = Place(desk.files, "call")
+    sidecar = json.loads(place.sidecar.read_text())
+    sidecar["frames"] = RATE
+    place.sidecar.write_text(json.dumps(sidecar))
+    for _ in range(10):  # the ring is another's now
+        desk.tick()
+    written = int(desk.arena(mix).heard_out[mix.row])
+    desk.start(ongoing=["call"])
+    desk.say(order, [desk.fd(mix)])
+    desk.say(Finish("call"))
+    told = await desk.finished("call")
+    assert told.duration_ms == 1000
+    assert np.array_equal(read(told.file)[0][:, 0], np.arange(RATE) + 1)
+    assert desk.arena(mix).heard_out[mix.row] == written
+    assert await desk.names() == ["call.wav"]
 
 
 def limit(size: int) -> None:

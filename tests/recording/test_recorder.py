@@ -32,7 +32,7 @@ async def test_stereo_keeps_its_sides_apart(desk: Desk) -> None:
     for side, own, other in ((0, 440, 1000), (1, 1000, 440)):
         assert level(audio[:, side], own, rate) == pytest.approx(-6, abs=0.1)
         assert level(audio[:, side], other, rate) < -80
-    assert sorted(path.name for path in desk.files.iterdir()) == ["call.wav"]
+    assert await desk.names() == ["call.wav"]
 
 
 async def test_every_sample_is_where_it_belongs(desk: Desk) -> None:
@@ -270,7 +270,7 @@ async def test_compressed_files_sound_like_what_was_heard(desk: Desk, form: str)
     for side, own, other in ((0, 440, 1000), (1, 1000, 440)):
         assert level(middle[:, side], own, RATE) == pytest.approx(-6, abs=0.5)
         assert level(middle[:, side], other, RATE) < -60
-    assert sorted(path.name for path in desk.files.iterdir()) == [f"call.{form}"]
+    assert await desk.names() == [f"call.{form}"]
 
 
 async def test_sox_and_ffmpeg_open_what_is_made(desk: Desk) -> None:

@@ -78,7 +78,10 @@ def test_whatever_is_cut_off_the_rest_is_recovered(
         stage(place.participant(0), WavFormat(8000, 1), one, 0, garbage)
         found = Sidecar.unpack(place.sidecar.read_bytes())
         assert found == sidecar
-        told = Finishing(place, found, threading.Event()).run(recovered=True)
+        finishing = Finishing(place, found, threading.Event())
+        told = finishing.run(recovered=True)
+        assert finishing.whole
+        place.remove()
         audio, _ = read(told.file)
         assert told.multi_channel_file is not None
         many, _ = read(told.multi_channel_file)

@@ -56,11 +56,17 @@ class Completion:
         pool = self._quick if quick else self._slow
 
         def work() -> None:
-            finished = _complete(Finishing(place, sidecar, self._abandon), sidecar, main, recovered)
+            finishing = Finishing(place, sidecar, self._abandon)
+            finished = _complete(finishing, sidecar, main, recovered)
             if finished is not None:
-                self._mailbox.post(lambda: self._say(finished))
+                self._mailbox.post(lambda: self._told(place, finished, finishing.whole))
 
         pool.submit(work)
+
+    def _told(self, place: Place, finished: Finished, whole: bool) -> None:
+        self._say(finished)
+        if whole:
+            self._quick.submit(place.remove)
 
 
 def _complete(

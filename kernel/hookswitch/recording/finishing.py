@@ -34,9 +34,14 @@ class Finishing:
         self._sidecar = sidecar
         self._abandon = abandon
         self._errors = [sidecar.error] if sidecar.error else []
+        self.whole = False
+        """Whether nothing of what is staged is needed any more."""
 
     def run(self, main: StagedFile | None = None, *, recovered: bool = False) -> Finished:
         """Publish the files; ``main``: the staged file, if it is open already.
+
+        What is staged is left, to be removed when control has been told (and not before: after a
+        crash in between it is told again).
 
         Raises InUse when another recorder writes it, Abandoned, and OSError when nothing can be
         done; then it stays staged.
@@ -46,9 +51,8 @@ class Finishing:
         if not published:
             self._publish_main(main or StagedFile(place.main, self._form))
         many = self._publish_channels() if sidecar.multi_channel_file is not None else None
-        if many is not None or sidecar.multi_channel_file is None:
-            place.remove()
         assert sidecar.frames is not None
+        self.whole = many is not None or sidecar.multi_channel_file is None
         return Finished(
             sidecar.id,
             sidecar.file,
@@ -88,9 +92,13 @@ class Finishing:
             return publish(place.main, sidecar.file.with_suffix(".wav"))
 
     def _publish_channels(self) -> Path | None:
-        """Publish the file with a channel per participant, as long as the recording itself."""
-        place, target = self._place, self._sidecar.multi_channel_file
-        assert target is not None
+        """Publish the file with a channel per participant, as long as the recording itself.
+
+        It is a WAV file always: none of the other formats has so many channels.
+        """
+        place, asked_for = self._place, self._sidecar.multi_channel_file
+        assert asked_for is not None
+        target = asked_for.with_suffix(".wav")
         place.made.unlink(missing_ok=True)
         try:
             self._merge()

@@ -80,9 +80,10 @@ class Recordings:
         written = min(int(arena.heard_out[row]) for arena, row in sources)
         sidecar = first_sidecar(order, written)
         if order.id in self._found:
-            if self._found[order.id][1].frames is not None:
-                return  # it was over already; recovery will say so
-            sidecar = self._found.pop(order.id)[1]
+            place, sidecar = self._found.pop(order.id)
+            if sidecar.frames is not None:  # it was over already; its rings may be others' by now
+                self._completion.recover(place, sidecar)
+                return
         session = Session(Place(self._directory, order.id), sidecar, sources)
         session.names = tuple(one.name for one in order.channels)
         self._sessions[order.id] = session
