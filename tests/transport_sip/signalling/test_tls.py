@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,34 @@ async def test_who_speaks_no_tls_is_let_go(papers: Callable[..., dict[str, Any]]
             assert b"SIP/2.0" not in await reader.read()
         writer.close()
         await writer.wait_closed()
+
+
+async def test_who_begins_no_handshake_counts_as_a_connection_and_is_let_go(
+    papers: Callable[..., dict[str, Any]],
+) -> None:
+    limits = {"sip_max_connections": 1, "sip_connect_timeout": 0.2}
+    async with station(**papers("localhost", **limits)) as callee:
+        silent, writer = await asyncio.open_connection("127.0.0.1", callee.port("TLS"))
+        other, second = await asyncio.open_connection("127.0.0.1", callee.port("TLS"))
+        async with asyncio.timeout(PATIENCE):
+            assert await other.read() == b""
+            assert await silent.read() == b""
+        assert callee.signalling.counters["connections_refused"] == 1
+        await callee.counted("handshakes_failed")
+        for one in (writer, second):
+            one.close()
+            await one.wait_closed()
+
+
+async def test_the_end_ends_handshakes(papers: Callable[..., dict[str, Any]]) -> None:
+    async with station(**papers("localhost")) as callee:
+        reader, writer = await asyncio.open_connection("127.0.0.1", callee.port("TLS"))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
 async def test_old_tls_is_not_spoken(

@@ -7,8 +7,9 @@ import logging
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from hookswitch_transport_sip.sip.errors import ParseError
 from hookswitch_transport_sip.sip.hop import Hop
@@ -17,6 +18,12 @@ from .stream import MAX_UNSENT, Connection
 from .tls import TlsContexts
 
 log = logging.getLogger(__name__)
+
+_BACKLOG = 512
+"""Connections the system holds for us until we accept them."""
+
+_PAUSE = 0.1
+"""Seconds after which accepting is tried again when descriptors have run out."""
 
 _GOODBYE = 1.0
 """Seconds connections are given to end by themselves at the end."""
@@ -66,6 +73,8 @@ class Connections:
         self._local_ips = {":" in ip: ip for ip in reversed(local_ips)}
         self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
+        self._bound: list[socket.socket] = []
+        self._handshakes: set[socket.socket] = set()
         self._flows: dict[int, Connection] = {}
         self._opened: dict[Hop, Connection] = {}
         self._connecting: dict[Hop, list[bytes]] = {}
@@ -81,14 +90,13 @@ class Connections:
 
     async def listen(self, bound: socket.socket, transport: str) -> None:
         """Accept connections; ``transport`` is TCP or TLS."""
-        context = self._tls.server if transport == "TLS" and self._tls else None
+        if transport == "TLS":
+            bound.listen(_BACKLOG)
+            self._bound.append(bound)
+            self._spawn(self._accept(bound))
+            return
         server = await self._loop.create_server(
-            lambda: self._new(transport, inbound=True),
-            sock=bound,
-            ssl=context,
-            backlog=512,
-            ssl_handshake_timeout=self._limits.connect_timeout if context else None,
-            ssl_shutdown_timeout=_GOODBYE if context else None,
+            lambda: self._new(transport, inbound=True), sock=bound, backlog=_BACKLOG
         )
         self._servers.append(server)
 
@@ -106,9 +114,7 @@ class Connections:
                 self.counters["messages_not_sent"] += 1
         else:
             self._connecting[hop] = [data]
-            task = self._loop.create_task(self._open(hop))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._spawn(self._open(hop))
 
     async def close(self) -> None:
         """Close everything; what was written is sent if that is possible at once."""
@@ -118,9 +124,13 @@ class Connections:
             server.close()
         for task in list(self._tasks):
             task.cancel()
+        for bound in self._bound:
+            bound.close()
         for connection in list(self._flows.values()):
             connection.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for accepted in self._handshakes:
+            accepted.close()
         await self._until_all_closed(_GOODBYE)
         for connection in list(self._flows.values()):
             connection.abort()
@@ -133,6 +143,44 @@ class Connections:
                 await asyncio.wait_for(self._closed.wait(), seconds)
             except TimeoutError:
                 log.debug("%d connections do not end", len(self._flows))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- accepting over TLS: a server of asyncio would neither count handshakes nor end them
+
+    async def _accept(self, bound: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = await self._loop.sock_accept(bound)
+            except OSError as error:
+                log.warning("cannot accept connections: %s", error.strerror)
+                await asyncio.sleep(_PAUSE)
+                continue
+            if len(self._flows) + len(self._handshakes) >= self._limits.most_connections:
+                self.counters["connections_refused"] += 1
+                accepted.close()
+            else:
+                self._handshakes.add(accepted)
+                self._spawn(self._shake_hands(accepted))
+
+    async def _shake_hands(self, accepted: socket.socket) -> None:
+        assert self._tls is not None
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: self._new("TLS", inbound=True),
+                accepted,
+                ssl=self._tls.server,
+                ssl_handshake_timeout=self._limits.connect_timeout,
+                ssl_shutdown_timeout=_GOODBYE,
+            )
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            log.debug("no TLS connection: %s", error)
+            self.counters["handshakes_failed"] += 1
+            accepted.close()
+        self._handshakes.discard(accepted)
 
     # -- opening
 
