@@ -40,6 +40,7 @@ PUBLIC_MODULES = (
     "hookswitch.plugin",
     "hookswitch.api.asgi_socket",
     "hookswitch.codecs.base",
+    "hookswitch.codecs.crew",
     "hookswitch.media.messages",
     "hookswitch.media.plane",
     "hookswitch.media.supervisor",

@@ -43,7 +43,7 @@ class _Table:
     _decode: Pcm
     _encode: NDArray[np.uint8]
 
-    def open(self, row: int) -> None:
+    def open(self, row: int, fmtp: str = "") -> None:
         """Nothing is kept per stream."""
 
     def close(self, row: int) -> None:

@@ -18,6 +18,7 @@ from hookswitch_transport_sip.rtp.params import RtpParams
 
 MU_LAW = MuLaw()
 ROWS = 16
+RATES = (8000, 16000, 48000)
 
 
 def tone(frequency: float, start: int, count: int, level: float = 8000.0) -> np.ndarray:
@@ -92,8 +93,8 @@ class Rig:
     def __init__(self) -> None:
         self.now = 1000.0
         self.bank = RtpBank(capacity=ROWS, clock=lambda: self.now)
-        self.inputs = {8000: np.zeros((ROWS, 160), np.float32)}
-        self.outputs = {8000: np.zeros((ROWS, 160), np.float32)}
+        self.inputs = {rate: np.zeros((ROWS, rate // 50), np.float32) for rate in RATES}
+        self.outputs = {rate: np.zeros((ROWS, rate // 50), np.float32) for rate in RATES}
         self.reported: list[PortReport] = []
         self.phones: list[Phone] = []
         self.kept: dict[str, tuple[socket.socket, socket.socket]] = {}
@@ -103,7 +104,9 @@ class Rig:
         self.phones.append(Phone(**options))
         return self.phones[-1]
 
-    def open(self, phone: Phone, row: int = 0, port: str | None = None, **params) -> str:
+    def open(
+        self, phone: Phone, row: int = 0, port: str | None = None, rate: int = 8000, **params
+    ) -> str:
         port = port or next(self._names)
         host = phone.address[0]
         if port not in self.kept:
@@ -127,17 +130,17 @@ class Rig:
         }
         fds = tuple(os.dup(sock.fileno()) for sock in self.kept[port])
         packed = RtpParams(**(defaults | params)).pack()
-        self.bank.open(PortSpec(port, 8000, "bank:RtpBank", packed, fds), row)
+        self.bank.open(PortSpec(port, rate, "bank:RtpBank", packed, fds), row)
         return port
 
-    def tick(self, output: np.ndarray | None = None) -> np.ndarray:
+    def tick(self, output: np.ndarray | None = None, rate: int = 8000) -> np.ndarray:
         """One tick: returns a copy of the input rows."""
         self.now += 0.02
         self.bank.pull(self.inputs, self.now)
-        self.outputs[8000][:] = 0 if output is None else output
+        self.outputs[rate][:] = 0 if output is None else output
         self.bank.push(self.outputs, self.now)
         self.reported += self.bank.reports()
-        return self.inputs[8000].copy()
+        return self.inputs[rate].copy()
 
     def kinds(self) -> list[str]:
         return [report.kind for report in self.reported]

@@ -43,14 +43,14 @@ def test_packets_on_the_edge_of_the_tick_cost_one_frame(rig: Rig) -> None:
     ticks: list[list[bytes]] = [[each[0]], []]
     ticks += [[each[i + 1], each[i + 2]] if i % 2 == 0 else [] for i in range(298)]
     audio = listen(rig, phone, ticks)
-    assert silent_frames(audio) == 1
+    assert silent_frames(audio) == 0, "the frame that is missing once is made up"
     assert_no_click(audio)
     lane = rig.bank._media.lanes[8000]
     assert (lane.playout.underruns[0], lane.playout.dropped[0]) == (1, 0)
 
 
 @pytest.mark.parametrize("jitter_ms", [0, 40])
-def test_loss_is_as_long_as_what_was_lost(rig: Rig, jitter_ms: int) -> None:
+def test_what_was_lost_is_made_up_and_no_longer_than_it_was(rig: Rig, jitter_ms: int) -> None:
     phone = rig.phone()
     rig.open(phone, jitter_ms=jitter_ms)
     dice = np.random.default_rng(6)
@@ -58,7 +58,7 @@ def test_loss_is_as_long_as_what_was_lost(rig: Rig, jitter_ms: int) -> None:
     lost[:5] = lost[-5:] = False
     ticks = [[] if gone else [data] for gone, data in zip(lost, packets(phone, 300), strict=True)]
     audio = listen(rig, phone, ticks)
-    assert silent_frames(audio) == int(lost.sum())
+    assert silent_frames(audio) == 0
     assert_no_click(audio)
     delay = max(jitter_ms // 20 - 1, 0) * 160
     kept = [i for i in range(1, 290) if not lost[i] and not lost[i - 1]]
@@ -120,7 +120,7 @@ def test_a_restarted_sender_loses_one_packet(rig: Rig, what: str) -> None:
     phone.sequence += 20000
     phone.timestamp += 123456789
     audio = listen(rig, phone, [[data] for data in first + packets(phone, 50)])
-    assert silent_frames(audio) == 1
+    assert silent_frames(audio) == 0
     assert np.abs(audio[52 * 160 :] - tone(500, 52 * 160, 48 * 160)).max() < 300
 
 

@@ -2,9 +2,9 @@
 
 Per packet there is one system call and a few list look-ups; everything else is done for all ports
 together, in arrays indexed by the port's *slot*. The parts are: `receiver` (sockets in), `intake`
-(headers, sequence, decode), `lane` (playout), `sender` (encode, sockets out), `media` (codecs, and
-which ports go together), `supervision` (RTCP, statistics, time-outs) and `endpoint` with its `lock`
-(whose packets count).
+(headers, sequence, decode), `in_order` (codecs with a past), `lane` (playout, concealment),
+`sender` (encode, sockets out), `srtp` (protection), `media` (codecs, and which ports go together),
+`supervision` (RTCP, statistics, time-outs) and `endpoint` with its `lock` (whose packets count).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,15 @@ from .params import RtpParams
 from .port import RtpPort
 from .receiver import Receiver, Round
 from .sender import Member, Numbers
-from .supervision import Supervision
+from .srtp import Opener, Security
+from .supervision import RTCP_INTERVAL_S, Supervision
 from .telephone_events import DigitStarted, EventSender
 
 CAPACITY = 4096
 """Ports one bank can hold. Arrays are reserved for all; untouched memory costs nothing."""
+
+FOREIGN_RUN = 5
+"""Packets of another agreed codec after which it is taken for the peer's choice."""
 
 _SUPERVISION_TICKS = 5
 """Ticks between looks at RTCP sockets and at what is due now and then."""
@@ -59,9 +64,12 @@ class RtpBank:
         self._numbers = Numbers(capacity)
         arrivals = Arrivals(capacity)
         self._receiver = Receiver(capacity, self._numbers.errors, arrivals, self._settled)
+        self._opener = Opener(capacity, self._receiver.staging)
         self._intake = Intake(capacity, arrivals, self._take_special)
         self._media = Media(capacity, self._intake, self._numbers)
-        self._supervision = Supervision(capacity, self._intake, self._numbers, self._report)
+        self._supervision = Supervision(
+            capacity, self._intake, self._numbers, self._opener.refused, self._report
+        )
         self._ticks = 0
 
     # Ports
@@ -88,8 +96,12 @@ class RtpBank:
             self._free.append(slot)
             raise
         digits = EventSender(params.clock_rate)
-        member = Member(endpoint, row, params.send, digits, params.telephone_event_pt)
+        security = _security(params, now)
+        member = Member(
+            endpoint, row, params.send, digits, params.telephone_event_pt, security=security
+        )
         port = RtpPort(spec.id, slot, row, spec.rate, params, endpoint, member)
+        self._secure(port, security)
         self._ports[spec.id] = self._by_slot[slot] = port
         self._watched[slot] = self._waiting[slot] = True
         self._intake.open(slot, params.clock_rate, now)
@@ -106,7 +118,10 @@ class RtpBank:
         old, new, slot = known.params, known.params.merged(params), known.slot
         if new.clock_rate != old.clock_rate:
             raise BankError("clock_rate cannot change; open another port")
+        if not (new.srtp.same_as(old.srtp) if new.srtp else old.srtp is None):
+            self._secure(known, self._rekeyed(known, new))
         self._media.change(known, new)
+        known.foreign = 0
         if (old.jitter_ms, old.jitter_max_ms) != (new.jitter_ms, new.jitter_max_ms):
             self._media.lanes[known.rate].configure(slot, new.jitter_ms, new.jitter_max_ms)
         if known.endpoint.lock.renegotiate(new.remote, new.signalling_ip):
@@ -146,6 +161,7 @@ class RtpBank:
         self._supervision.close(known, self._clock())
         self._receiver.remove(known.endpoint)
         self._watched[slot] = self._waiting[slot] = False
+        self._opener.close(slot)
         self._media.lanes[known.rate].close(slot)
         self._media.stop(known)
         known.endpoint.close()
@@ -177,6 +193,7 @@ class RtpBank:
     def pull(self, inputs: Frames, now: float) -> None:
         """Take what has arrived and write the next 20 ms of every port into its input row."""
         for batch in self._receiver.drain(now):
+            self._opener.take(batch)
             self._take(batch, now)
         self._ticks += 1
         if self._ticks % _SUPERVISION_TICKS == 0:
@@ -248,15 +265,16 @@ class RtpBank:
     def _receive_rtcp(self, now: float) -> None:
         for slot in self._receiver.rtcp_ready():
             port = self._by_slot[slot]
-            packet = port.endpoint.receive_rtcp(port.params)
+            packet = port.receive_rtcp()
             if packet is not None:
                 self._supervision.receive(port, packet, now)
 
     def _take_special(self, slot: int, headers: Headers, index: int, payload: bytes) -> None:
         """A packet that is not the port's audio: a telephone event, comfort noise, or unknown."""
-        port = self._by_slot[slot]
-        clock_rate = port.params.telephone_event.get(int(headers.payload_type[index]))
+        port, payload_type = self._by_slot[slot], int(headers.payload_type[index])
+        clock_rate = port.params.telephone_event.get(payload_type)
         if clock_rate is None:
+            self._note_foreign(port, payload_type)
             return
         stamp, marker = int(headers.timestamp[index]), bool(headers.marker[index])
         for event in port.events.receive(payload, stamp, marker, clock_rate):
@@ -266,7 +284,31 @@ class RtpBank:
                 data = {"digit": event.digit, "duration_ms": event.duration_ms}
                 self._report(port, "digit_ended", data)
 
+    def _note_foreign(self, port: RtpPort, payload_type: int) -> None:
+        """The peer may have changed to another codec that was agreed on (RFC 3264 section 6.1)."""
+        if payload_type not in port.params.alternatives:
+            return
+        port.foreign += 1
+        if port.foreign == FOREIGN_RUN:
+            self._report(port, "payload_type", {"payload_type": payload_type})
+
     # Helpers
+
+    def _secure(self, port: RtpPort, security: Security | None) -> None:
+        """Protect the port's packets so, or no longer."""
+        port.security = security
+        self._opener.open(port.slot, security)
+
+    def _rekeyed(self, port: RtpPort, params: RtpParams) -> Security | None:
+        """Contexts for new keys; the rounds of sequence numbers go on."""
+        if params.srtp is None:
+            return None
+        heard = int(self._intake.sequences.ssrc[port.slot])
+        rollover = port.security.rollover(heard) if port.security else None
+        keys = replace(params.srtp, rollover=rollover)
+        if port.security is not None and port.security.rekey(keys):
+            return port.security
+        return Security(keys, params.ssrc, int(self._numbers.sequence[port.slot]))
 
     def _known(self, port: str) -> RtpPort:
         try:
@@ -294,6 +336,15 @@ class RtpBank:
         self._mark_plain(port)
         self._media.groups[port.key].dirty = True
         self._supervision.configure(port)
+
+
+def _security(params: RtpParams, now: float) -> Security | None:
+    """The contexts of a port that is opened, maybe in the middle of a call."""
+    if params.srtp is None:
+        return None
+    elapsed = max(now - params.started_at, 0.0)
+    reports = int(elapsed / (RTCP_INTERVAL_S / 2))
+    return Security(params.srtp, params.ssrc, params.numbers_at(now)[0], reports)
 
 
 def _close_quietly(fd: int) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hookswitch.codecs.base import CodecBatch, Payloads, Pcm
+from hookswitch.codecs.base import AnyCodecBatch, Payloads, Pcm, StreamCodecBatch
 
 from .arrivals import Arrivals, measured
+from .in_order import Batch, InOrder
 from .lane import Lane
 from .packets import HEADER, PLAIN_MASK, Headers, Words
 from .receiver import Round
@@ -30,14 +31,21 @@ Special = Callable[[int, Headers, int, bytes], None]
 
 
 class Decoder:
-    """A codec in use: its batch, and the lane its audio goes to."""
+    """A codec in use: its batch, and the lane its audio goes to.
 
-    def __init__(self, codec: CodecBatch, lane: Lane) -> None:
+    ``stream`` is what keeps its packets in order, if they must be.
+    """
+
+    def __init__(self, codec: AnyCodecBatch, lane: Lane, capacity: int) -> None:
         self.codec = codec
         self.lane = lane
+        self.stream: InOrder | None = None
+        if isinstance(codec, StreamCodecBatch):
+            self.stream = InOrder(codec, lane.ring, capacity)
 
     def decode(self, slots: Rows, payloads: Payloads) -> Pcm | None:
         """int16 (n, whole chunks); None when the codec cannot make audio of such payloads."""
+        assert not isinstance(self.codec, StreamCodecBatch)
         try:
             pcm = self.codec.decode(slots, payloads)
         except Exception:
@@ -58,6 +66,7 @@ class _Audio:
     slots: Rows
     index: Rows
     started: Flags
+    sequence: Ints
     stamps: Ints
     size: Ints
 
@@ -66,6 +75,7 @@ class _Audio:
             self.slots[some],
             self.index[some],
             self.started[some],
+            self.sequence[some],
             self.stamps[some],
             self.size[some],
         )
@@ -77,6 +87,7 @@ class Intake:
     ``heard`` is when a slot last got a valid packet, ``stamp`` its audio's last timestamp.
     ``payload_type`` and ``decoder`` (an index into ``decoders``) are how its audio is known;
     ``plain`` is the `plain_word` of slots that want no more attention than that, else -1.
+    ``in_order`` marks those whose packets must be decoded in their order.
     ``malformed`` and ``undecodable`` are counts.
     """
 
@@ -90,6 +101,7 @@ class Intake:
         self.payload_type = np.full(capacity, NO_AUDIO, np.int64)
         self.decoder = np.full(capacity, NO_AUDIO, np.int64)
         self.plain = np.full(capacity, NO_AUDIO, np.int64)
+        self.in_order = np.zeros(capacity, np.bool_)
         self.decoders: list[Decoder] = []
         self.malformed = 0
         self.undecodable = 0
@@ -115,14 +127,13 @@ class Intake:
         verdict = self.sequences.accept(slots, words.ssrc, words.sequence)
         self.heard[slots] = now
         index = np.arange(len(slots))
-        stamps, started = words.timestamp, verdict.started
+        audio = _Audio(slots, index, verdict.started, words.sequence, words.timestamp, size)
         if not verdict.regular:
-            index = np.flatnonzero(verdict.accepted)
-            slots, stamps, size, started = slots[index], stamps[index], size[index], started[index]
-            self.jitter.restart(slots[started])
-        self.octets[slots] += size
-        if len(slots):
-            self._take_audio(_Audio(slots, index, started, stamps, size), batch, None)
+            audio = audio.only(verdict.accepted)
+            self.jitter.restart(audio.slots[audio.started])
+        self.octets[audio.slots] += audio.size
+        if len(audio.slots):
+            self._take_audio(audio, batch, None)
 
     def take(self, batch: Round, headers: Headers, now: float) -> None:
         """Take a round of any datagrams."""
@@ -141,8 +152,9 @@ class Intake:
         self._take_special(slots, index, ~audio, batch, headers)
         index, slots, started = index[audio], slots[audio], started[audio]
         if len(slots):
-            stamps, size = headers.timestamp[index], headers.size[index]
-            self._take_audio(_Audio(slots, index, started, stamps, size), batch, headers.offset)
+            sequence, stamps = headers.sequence[index], headers.timestamp[index]
+            taken = _Audio(slots, index, started, sequence, stamps, headers.size[index])
+            self._take_audio(taken, batch, headers.offset)
 
     def _take_special(
         self, slots: Rows, index: Rows, which: Flags, batch: Round, headers: Headers
@@ -151,10 +163,18 @@ class Intake:
             start = int(headers.offset[i])
             payload = batch.datagrams[i, start : start + int(headers.size[i])].tobytes()
             self._special(slot, headers, i, payload)
+            if self.in_order[slot]:
+                self._skip(slot, int(headers.sequence[i]))
 
     def _take_audio(self, audio: _Audio, batch: Round, offset: Ints | None) -> None:
         """Decode by codec and size; ``offset`` of the payloads, None where all are plain."""
         self._measure(audio)
+        ordered = self.in_order[audio.slots]
+        if np.count_nonzero(ordered):
+            self._take_in_order(audio.only(ordered), batch, offset)
+            audio = audio.only(~ordered)
+            if not len(audio.slots):
+                return
         kind = self.decoder[audio.slots] << 16 | audio.size
         if offset is None and np.count_nonzero(kind != kind[0]) == 0:
             self._decode(int(kind[0]), audio, batch, None)
@@ -164,6 +184,46 @@ class Intake:
             for some, where in (((kind == each) & ~odd, None), ((kind == each) & odd, offset)):
                 if np.count_nonzero(some):
                     self._decode(each, audio.only(some), batch, where)
+
+    def _take_in_order(self, audio: _Audio, batch: Round, offset: Ints | None) -> None:
+        """Hand packets to the streams that decode them in their order."""
+        which = self.decoder[audio.slots]
+        for each in np.unique(which).tolist():
+            if each >= 0:
+                self._stream_in(self.decoders[each], audio.only(which == each), batch, offset)
+
+    def _stream_in(
+        self, decoder: Decoder, audio: _Audio, batch: Round, offset: Ints | None
+    ) -> None:
+        stream = decoder.stream
+        assert stream is not None
+        payloads = _payloads(batch.datagrams, audio.index, int(audio.size.max()), offset)
+        counts = -(-stream.codec.samples(payloads, audio.size) // stream.ring.samples)
+        good = (counts > 0) & (counts <= CHUNKS // 2)
+        self.undecodable += int(np.count_nonzero(~good))
+        audio, payloads, counts = audio.only(good), payloads[good], counts[good]
+        if not len(audio.slots):
+            return
+        slots = audio.slots
+        chunks = self.timeline.locate(slots, audio.stamps)
+        chunks, moved = stream.ring.place(slots, chunks, counts, audio.started)
+        if np.count_nonzero(moved):
+            self.timeline.rebase(slots[moved], audio.stamps[moved], chunks[moved])
+        numbers = self._numbers(slots, audio.sequence)
+        taken = Batch(slots, numbers, chunks, moved, payloads, audio.size, counts)
+        self.undecodable += stream.take(taken)
+
+    def _numbers(self, slots: Rows, sequence: Ints) -> Ints:
+        """Extended sequence numbers of packets just accepted."""
+        highest = self.sequences.highest[slots]
+        return np.asarray(highest + ((sequence - highest + 0x8000 & 0xFFFF) - 0x8000))
+
+    def _skip(self, slot: int, sequence: int) -> None:
+        """A number of the slot's stream is not that of an audio packet."""
+        which = int(self.decoder[slot])
+        if which >= 0 and (stream := self.decoders[which].stream) is not None:
+            number = self._numbers(np.array([slot]), np.array([sequence]))
+            stream.skip(slot, int(number[0]))
 
     def _measure(self, audio: _Audio) -> None:
         self.stamp[audio.slots] = audio.stamps
@@ -194,7 +254,8 @@ def _payloads(
     datagrams: NDArray[np.uint8], index: Rows, size: int, offsets: Ints | None
 ) -> Payloads:
     if offsets is not None:
-        columns = offsets[index][:, None] + np.arange(size)
+        last = datagrams.shape[1] - 1
+        columns = np.minimum(offsets[index][:, None] + np.arange(size), last)
         return np.asarray(datagrams[index[:, None], columns])
     if len(index) == len(datagrams):
         return datagrams[:, HEADER : HEADER + size]

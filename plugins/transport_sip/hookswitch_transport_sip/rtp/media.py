@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from hookswitch.codecs.base import CodecBatch
+from hookswitch.codecs.base import AnyCodecBatch
 from hookswitch.mixer.bank import BankError
 
 from .intake import NO_AUDIO, Decoder, Intake
@@ -23,7 +23,7 @@ class Media:
         self._capacity = capacity
         self._intake = intake
         self._numbers = numbers
-        self._codecs: dict[str, CodecBatch] = {}
+        self._codecs: dict[str, AnyCodecBatch] = {}
         self._decoders: dict[tuple[str, int], int] = {}
 
     def prepare(self, codec: str, rate: int) -> int:
@@ -34,12 +34,17 @@ class Media:
             if rate not in self.lanes:
                 self.lanes[rate] = Lane(self._capacity, rate)
             self._decoders[codec, rate] = len(self._intake.decoders)
-            self._intake.decoders.append(Decoder(self._codecs[codec], self.lanes[rate]))
+            decoder = Decoder(self._codecs[codec], self.lanes[rate], self._capacity)
+            self._intake.decoders.append(decoder)
         return self._decoders[codec, rate]
 
     def start(self, port: RtpPort, decoder: int) -> None:
         """Give the port a fresh stream of its codec, both ways."""
-        self._codecs[port.params.codec].open(port.slot)
+        self._codecs[port.params.codec].open(port.slot, port.params.fmtp)
+        if (stream := self._intake.decoders[decoder].stream) is not None:
+            stream.open(port.slot)
+        self.lanes[port.rate].decode_by(port.slot, stream)
+        self._intake.in_order[port.slot] = stream is not None
         self._numbers.fresh[port.slot] = True
         self._join(port, decoder)
 
@@ -47,11 +52,17 @@ class Media:
         """Undo `start`."""
         self._leave(port)
         self._codecs[port.params.codec].close(port.slot)
+        decoder = self._intake.decoders[self.prepare(port.params.codec, port.rate)]
+        if decoder.stream is not None:
+            decoder.stream.close(port.slot)
+        self.lanes[port.rate].decode_by(port.slot, None)
+        self._intake.in_order[port.slot] = False
 
     def change(self, port: RtpPort, params: RtpParams) -> None:
         """Go on with other parameters; the codec's streams live on unless it is another one."""
         decoder = self.prepare(params.codec, port.rate)
-        same_codec = params.codec == port.params.codec
+        before = port.params
+        same_codec = (params.codec, params.fmtp) == (before.codec, before.fmtp)
         if same_codec:
             self._leave(port)
         else:
@@ -59,8 +70,12 @@ class Media:
         self._numbers.fresh[port.slot] |= params.send and not port.params.send
         port.params = params
         port.member.sends, port.member.digits_pt = params.send, params.telephone_event_pt
+        port.member.security = port.security
         if same_codec:
             self._join(port, decoder)
+            stream = self._intake.decoders[decoder].stream
+            if stream is not None and params.receive and not before.receive:
+                stream.open(port.slot)
         else:
             self.start(port, decoder)
 
@@ -86,10 +101,10 @@ class Media:
         self._intake.decoder[port.slot] = self._intake.plain[port.slot] = NO_AUDIO
 
 
-def _load_codec(reference: str) -> CodecBatch:
+def _load_codec(reference: str) -> AnyCodecBatch:
     module, _, name = reference.partition(":")
     try:
-        batch: CodecBatch = getattr(importlib.import_module(module), name)()
+        batch: AnyCodecBatch = getattr(importlib.import_module(module), name)()
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise BankError(f"codec {reference}: {error}") from None
     return batch

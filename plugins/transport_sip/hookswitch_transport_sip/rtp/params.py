@@ -10,6 +10,8 @@ from typing import Any
 
 from hookswitch.mixer.bank import BankError
 
+from .keys import SrtpKeys
+
 Address = tuple[str, int]
 
 PACKET_TIMES = (10, 20, 30, 40, 60)
@@ -25,6 +27,9 @@ class RtpParams:
     ``receive_payload_type`` says otherwise. ``telephone_event`` maps the payload types on which
     we receive RFC 4733 events to their clock rate; ``telephone_event_pt`` is the one we send on,
     or None. The codec may change while the port is open, its sample and clock rate may not.
+    ``fmtp`` is what the peer said of the codec; ``alternatives`` are payload types of other codecs
+    that it may use, which the bank reports if it does. ``impairment`` is the codec's in the E-model
+    (equipment, robustness against loss). With ``srtp`` nothing is sent or accepted in the clear.
 
     ``sequence``, ``timestamp`` and ``ssrc`` are chosen once per call at random, ``started_at`` is
     the monotonic time of that moment: a bank that opens the port later (a restarted worker)
@@ -56,6 +61,10 @@ class RtpParams:
     rtp_timeout_s: float = 30.0
     timeout_enabled: bool = True
     cname: str = ""
+    fmtp: str = ""
+    alternatives: tuple[int, ...] = ()
+    impairment: tuple[float, float] = (0.0, 25.1)
+    srtp: SrtpKeys | None = None
 
     def __post_init__(self) -> None:
         if self.ptime_ms not in PACKET_TIMES:
@@ -124,4 +133,6 @@ def _tidy(params: Mapping[str, Any]) -> dict[str, Any]:
         if values.get(name) is not None:
             host, port = values[name]
             values[name] = (host, port)
+    if "srtp" in values:
+        values["srtp"] = SrtpKeys.of(values["srtp"])
     return values

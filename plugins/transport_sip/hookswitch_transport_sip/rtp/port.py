@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from .endpoint import Endpoint
 from .params import RtpParams
 from .sender import GroupKey, Member
+from .srtp import Security
 from .telephone_events import EventReceiver
 
 
@@ -25,8 +26,13 @@ class RtpPort:
     last_report: tuple[int, float] | None = None
     """Middle of the NTP time of the peer's last sender report, and when it came."""
     round_trip: float | None = None
+    security: Security | None = None
     started: bool = False
     timed_out: bool = False
+    foreign: int = 0
+    """Packets in a row of a codec that was agreed on, but is not the one in use."""
+    rollover: int = 0
+    """How often the peer's sequence numbers have wrapped, as last reported (SRTP)."""
     handed_over: bool = False
     """Another bank goes on with the call: no BYE is said when the port is closed."""
 
@@ -34,4 +40,21 @@ class RtpPort:
     def key(self) -> GroupKey:
         """The group the port is sent with."""
         params = self.params
-        return GroupKey(params.codec, self.rate, params.clock_rate, params.ptime_ms)
+        secure = params.srtp is not None
+        return GroupKey(params.codec, self.rate, params.clock_rate, params.ptime_ms, secure)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send a compound packet, protected if everything else is."""
+        if self.security is not None:
+            sealed = self.security.outbound.protect_rtcp(packet)
+            if sealed is None:
+                return
+            packet = sealed
+        self.endpoint.send_rtcp(packet, self.params)
+
+    def receive_rtcp(self) -> bytes | None:
+        """A packet from the RTCP socket; None when there is none, or it is not genuine."""
+        packet = self.endpoint.receive_rtcp(self.params)
+        if packet is None or self.security is None:
+            return packet
+        return self.security.inbound.unprotect_rtcp(packet)

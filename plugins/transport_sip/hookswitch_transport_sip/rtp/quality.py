@@ -19,8 +19,8 @@ class CodecImpairment:
     bpl: float
 
 
-G711 = CodecImpairment(0.0, 4.3)
-"""G.711 without elaborate loss concealment."""
+G711 = CodecImpairment(0.0, 25.1)
+"""G.711 with concealment of losses."""
 
 
 def burst_ratio(lost: int, bursts: int, expected: int) -> float:

@@ -45,6 +45,7 @@ class Round:
 class Receiver:
     """The sockets of all ports behind two epoll instances, RTP's and RTCP's.
 
+    ``staging`` is the matrix whose first rows are a round's datagrams.
     ``errors`` counts failed calls by slot. ``settled`` is called with the slot whose queue is known
     to hold packets of its own source only.
     """
@@ -61,7 +62,7 @@ class Receiver:
         self._rtcp_epoll = select.epoll()
         self._rtcp_slot: dict[int, int] = {}
         self._epoll = select.epoll()
-        self._staging = np.zeros((capacity, _STRIDE), np.uint8)
+        self.staging = np.zeros((capacity, _STRIDE), np.uint8)
         self._views: list[memoryview] = []
         self._receive: dict[int, Callable[[memoryview], int]] = {}
         self._slot: dict[int, int] = {}
@@ -79,7 +80,7 @@ class Receiver:
         self._receive[fd] = endpoint.receive
         self._slot[fd] = endpoint.slot
         while len(self._views) < len(self._slot):
-            self._views.append(memoryview(self._staging[len(self._views)])[:_DATAGRAM])
+            self._views.append(memoryview(self.staging[len(self._views)])[:_DATAGRAM])
         if endpoint.rtcp is not None:
             self._rtcp_epoll.register(endpoint.rtcp.fileno(), select.EPOLLIN)
             self._rtcp_slot[endpoint.rtcp.fileno()] = endpoint.slot
@@ -168,7 +169,7 @@ class Receiver:
         self._gathered, self._lengths = {}, []
         return Round(
             np.fromiter(slots.values(), np.intp, len(slots)),
-            self._staging[: len(slots)],
+            self.staging[: len(slots)],
             np.array(lengths, np.int64),
         )
 

@@ -77,7 +77,9 @@ class Ring:
         self.play[slot] = self.head[slot] = max(self.play[slot], self.head[slot]) + CHUNKS
         self.late[slot] = 0
 
-    def place(self, slots: Rows, chunks: Ints, count: int, anew: Flags) -> tuple[Ints, Flags]:
+    def place(
+        self, slots: Rows, chunks: Ints, count: int | Ints, anew: Flags
+    ) -> tuple[Ints, Flags]:
         """Where packets of ``count`` chunks go that ask for ``chunks``: (chunks, whether moved).
 
         A packet that starts a stream (``anew``), or is out of the ring's reach in either

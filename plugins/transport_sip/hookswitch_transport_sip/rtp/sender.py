@@ -2,27 +2,32 @@
 
 Headers and payloads of a group are rows of one matrix; the memoryviews over its rows and the bound
 ``send`` methods are made when the group changes, so that the loop per packet is the system call.
+Payloads of changing size, protected packets and telephone events cost a little more each.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hookswitch.codecs.base import CodecBatch, Pcm
+from hookswitch.codecs.base import AnyCodecBatch, Payloads, Pcm, StreamCodecBatch
 from hookswitch.mixer.bank import TICK_MS, Samples, frame_samples
 
 from .endpoint import Endpoint
 from .lane import as_slice
+from .libsrtp import TRAILER
 from .packets import HEADER
+from .srtp import Sealer, Security
 from .telephone_events import EventSender
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
+Outgoing = tuple[Callable[[memoryview], int], memoryview, int]
+"""How to send, what, and for which slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class GroupKey:
     rate: int
     clock_rate: int
     ptime_ms: int
+    secure: bool = False
 
 
 class Numbers:
@@ -56,13 +62,17 @@ class Numbers:
 
 @dataclass(slots=True)
 class Member:
-    """A port in a group: its engine row, whether it sends, and digits waiting to be sent."""
+    """A port in a group: its engine row, whether it sends, and digits waiting to be sent.
+
+    ``security`` protects its packets, in a group that is secure.
+    """
 
     endpoint: Endpoint
     row: int
     sends: bool
     digits: EventSender
     digits_pt: int | None
+    security: Security | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +80,7 @@ class SendGroup:
     """The members of one group and their packets."""
 
     key: GroupKey
-    codec: CodecBatch
+    codec: AnyCodecBatch
     numbers: Numbers
     members: dict[int, Member] = field(default_factory=dict)
     dialling: set[int] = field(default_factory=set)
@@ -82,7 +92,10 @@ class SendGroup:
     _sends: list[Callable[[memoryview], int]] = field(default_factory=list)
     _senders: list[int] = field(default_factory=list)
     _packets: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, HEADER), np.uint8))
+    _width: int = 0
     _views: list[memoryview] = field(default_factory=list)
+    _order: Rows = field(default_factory=lambda: np.empty(0, np.intp))
+    _sealer: Sealer | None = None
     _pending: Pcm = field(default_factory=lambda: np.empty((0, 0), np.int16))
 
     def push(self, output: Samples) -> None:
@@ -104,31 +117,58 @@ class SendGroup:
         self._pending = pending
 
     def _send(self, pcm: Pcm) -> None:
-        payloads = self.codec.encode(self._slots, pcm)
-        if payloads.shape[1] != self._packets.shape[1] - HEADER:
+        payloads, sizes = self._encode(pcm)
+        if payloads.shape[1] != self._width:
             self._allocate(payloads.shape[1])
-        self._packets[:, HEADER:] = payloads
-        self._write_headers()
-        views: Sequence[memoryview] = self._views
-        if self.dialling:
-            views = self._with_digits()
-        self._transmit(zip(self._sends, views, self._senders, strict=False))
+        made = self._width if sizes is None else int(sizes.max(initial=0))
+        self._packets[:, HEADER : HEADER + made] = payloads[:, :made]
+        sent = self._sending if sizes is None else self._sending * (sizes > 0)
+        digits = self._digits() if self.dialling else {}
+        if digits:
+            sent = sent | np.isin(self._slots, list(digits))
+        self._write_headers(sent)
+        if sizes is None and not digits and self._sealer is None:
+            self._transmit(zip(self._sends, self._views, self._senders, strict=False))
+        else:
+            self._transmit(self._one_by_one(sizes, digits))
         numbers, slots = self.numbers, self._slots
-        numbers.sequence[slots] += self._sending
+        numbers.sequence[slots] += sent
         numbers.timestamp[slots] += self._units()
-        numbers.packets[slots] += self._sending
-        numbers.octets[slots] += self._sending * payloads.shape[1]
+        numbers.packets[slots] += sent
+        numbers.octets[slots] += sent * (made if sizes is None else sizes)
 
-    def _write_headers(self) -> None:
+    def _encode(self, pcm: Pcm) -> tuple[Payloads, Ints | None]:
+        """Payloads, and their sizes if they are not all of one."""
+        if isinstance(self.codec, StreamCodecBatch):
+            return self.codec.encode(self._slots, pcm)
+        return self.codec.encode(self._slots, pcm), None
+
+    def _write_headers(self, sent: Ints) -> None:
         numbers, slots, packets = self.numbers, self._slots, self._packets
         packets[:, 1] = numbers.payload_type[slots] | (numbers.fresh[slots].view(np.uint8) << 7)
         packets[:, 2:4].view(">u2")[:, 0] = numbers.sequence[slots] & 0xFFFF
         packets[:, 4:8].view(">u4")[:, 0] = numbers.timestamp[slots] & 0xFFFFFFFF
-        numbers.fresh[slots] &= self._sending == 0
+        # After a pause the first packet is marked (RFC 3551 section 4.1).
+        numbers.fresh[slots] = sent == 0
 
-    def _transmit(
-        self, packets: Iterable[tuple[Callable[[memoryview], int], memoryview, int]]
-    ) -> None:
+    def _one_by_one(self, sizes: Ints | None, digits: dict[int, bytes]) -> list[Outgoing]:
+        """What goes out now: packets of their own size, digits in place of audio, protection."""
+        self.numbers.fresh[list(digits)] = True
+        lengths = np.full(len(self._order), HEADER + self._width)
+        if sizes is not None:
+            lengths = np.where(sizes[self._order] > 0, HEADER + sizes[self._order], 0)
+        if digits:
+            lengths[np.isin(self._senders, list(digits))] = 0
+        if self._sealer is not None:
+            lengths = self._sealer.seal(lengths)
+        rows = zip(self._sends, self._views, self._senders, lengths.tolist(), strict=True)
+        packets = [(send, view[:n], slot) for send, view, slot, n in rows if n]
+        return packets + [
+            (self.members[slot].endpoint.send, memoryview(packet), slot)
+            for slot, packet in digits.items()
+        ]
+
+    def _transmit(self, packets: Iterable[Outgoing]) -> None:
         slot = 0
         left = iter(packets)
         while True:
@@ -140,27 +180,28 @@ class SendGroup:
                 # An unreachable or refusing peer, or a full queue: lost like on the way.
                 self.numbers.errors[slot] += 1
 
-    def _with_digits(self) -> list[memoryview]:
-        """The packets, with those of dialling ports replaced by telephone events."""
-        views = list(self._views)
+    def _digits(self) -> dict[int, bytes]:
+        """The telephone events that ports send in place of audio now, by slot."""
+        packets = {}
         for slot in list(self.dialling):
             member = self.members[slot]
             packet = self._next_digit(slot, member)
             if packet is not None and slot in self._senders:
-                views[self._senders.index(slot)] = memoryview(packet)
+                packets[slot] = packet
             if member.digits.idle:
                 self.dialling.discard(slot)
-        return views
+        return packets
 
     def _next_digit(self, slot: int, member: Member) -> bytes | None:
         numbers = self.numbers
         event = member.digits.next(int(numbers.timestamp[slot]), self._units())
         if event is None or member.digits_pt is None:
             return None
-        numbers.fresh[slot] = True
         second = member.digits_pt | (0x80 if event.marker else 0)
         sequence, ssrc = int(numbers.sequence[slot]) & 0xFFFF, int(numbers.ssrc[slot])
-        return struct.pack("!BBHII", 0x80, second, sequence, event.timestamp, ssrc) + event.payload
+        header = struct.pack("!BBHII", 0x80, second, sequence, event.timestamp, ssrc)
+        packet = header + event.payload
+        return packet if member.security is None else member.security.outbound.protect(packet)
 
     def _units(self) -> int:
         return self.key.clock_rate * self.key.ptime_ms // 1000
@@ -180,14 +221,21 @@ class SendGroup:
         self._senders = [slot for slot, each in self.members.items() if each.sends]
         self._sends = [self.members[slot].endpoint.send for slot in self._senders]
         self._sending = np.isin(self._slots, self._senders).astype(np.int64)
-        self._allocate(self._packets.shape[1] - HEADER)
+        self._order = np.flatnonzero(self._sending)
+        self._allocate(self._width)
         self.dialling.intersection_update(self.members)
         self.dirty = False
 
     def _allocate(self, payload: int) -> None:
-        self._packets = np.zeros((len(self._slots), HEADER + payload), np.uint8)
+        """Make room for payloads of so many bytes, and for what protects them."""
+        self._width = payload
+        room = HEADER + payload
+        if self.key.secure:
+            room = -(-(room + TRAILER) // 16) * 16  # libsrtp wants rows on word boundaries
+        self._packets = np.zeros((len(self._slots), room), np.uint8)
         self._packets[:, 0] = 0x80
         self._packets[:, 8:12].view(">u4")[:, 0] = self.numbers.ssrc[self._slots]
-        sending = self._sending.tolist()
-        rows = zip(self._packets, sending, strict=True)
-        self._views = [memoryview(row) for row, sends in rows if sends]
+        self._views = [memoryview(self._packets[row]) for row in self._order.tolist()]
+        if self.key.secure:
+            securities = [self.members[slot].security for slot in self._senders]
+            self._sealer = Sealer(self._packets, self._order, securities)

@@ -15,7 +15,7 @@ from . import rtcp
 from .intake import Intake
 from .lock import SILENCE_S, Heard, LockState
 from .port import RtpPort
-from .quality import burst_ratio, mean_opinion_score, rating
+from .quality import CodecImpairment, burst_ratio, mean_opinion_score, rating
 from .sender import Numbers
 from .stats import Intervals
 
@@ -47,17 +47,22 @@ class Schedule:
 
 
 class Supervision:
-    """The slow duties. ``report(port, kind, data)`` passes on what was noticed."""
+    """The slow duties. ``report(port, kind, data)`` passes on what was noticed.
+
+    ``refused`` counts by slot the packets that SRTP turned away.
+    """
 
     def __init__(
         self,
         capacity: int,
         intake: Intake,
         numbers: Numbers,
+        refused: NDArray[np.int64],
         report: Callable[[RtpPort, str, Mapping[str, Any]], None],
     ) -> None:
         self._intake = intake
         self._numbers = numbers
+        self._refused = refused
         self._report = report
         self._intervals = Intervals(capacity)
         self._rtcp = Schedule(capacity)
@@ -83,7 +88,7 @@ class Supervision:
     def close(self, port: RtpPort, now: float) -> None:
         """Say goodbye and give the final statistics."""
         if (port.params.send or port.started) and not port.handed_over:
-            port.endpoint.send_rtcp(self._compound(port, now, bye=True), port.params)
+            port.send_rtcp(self._compound(port, now, bye=True))
         self._report(port, "stats", self.statistics(port))
         for schedule in (self._rtcp, self._stats):
             schedule.cancel(port.slot)
@@ -96,10 +101,11 @@ class Supervision:
             port = ports[slot]
             # Between half and one and a half times the interval (RFC 3550 section 6.3.1).
             self._rtcp.at[slot] = now + RTCP_INTERVAL_S * self._random.uniform(0.5, 1.5)
-            port.endpoint.send_rtcp(self._compound(port, now, bye=False), port.params)
+            port.send_rtcp(self._compound(port, now, bye=False))
         for slot in self._stats.due(now):
             self._stats.at[slot] += STATS_INTERVAL_S
             self._report(ports[slot], "stats", self.statistics(ports[slot]))
+            self._watch_rollover(ports[slot])
         silent = now - self._intake.heard
         overdue = silent > self._timeout
         if np.count_nonzero(overdue):
@@ -150,19 +156,31 @@ class Supervision:
             "mos": None,
         }
         data |= self._playout_counters(slot)
+        if port.security is not None:
+            data["srtp_refused"] = int(self._refused[slot])
         if received:
             loss = lost / expected if expected else 0.0
             burst = burst_ratio(lost, int(sequences.gaps[slot]), expected)
             data["mos"] = self._opinion(port, loss, burst)
         return data
 
+    def _watch_rollover(self, port: RtpPort) -> None:
+        """Whoever opens the port again must know how often the peer's numbers have wrapped."""
+        if port.security is None:
+            return
+        count = port.security.rollover(int(self._intake.sequences.ssrc[port.slot]))
+        if count and count != port.rollover:
+            port.rollover = count
+            self._report(port, "srtp_rollover", {"rollover": count})
+
     def _playout_counters(self, slot: int) -> dict[str, int]:
         which = int(self._intake.decoder[slot])
         if which < 0:
             return {}
-        lane = self._intake.decoders[which].lane
+        lane, stream = self._intake.decoders[which].lane, self._intake.decoders[which].stream
         playout = lane.playout
         return {
+            "recovered": int(stream.recovered[slot]) if stream else 0,
             "late": int(lane.ring.late[slot]),
             "underruns": int(playout.underruns[slot]),
             "concealed": int(playout.concealed[slot]),
@@ -173,7 +191,8 @@ class Supervision:
     def _opinion(self, port: RtpPort, loss: float, burst: float) -> float:
         jitter_ms = max(2000 * float(self._intake.jitter.seconds[port.slot]), port.params.jitter_ms)
         delay = _FIXED_DELAY_MS + jitter_ms + 500 * (port.round_trip or 0.0)
-        return round(mean_opinion_score(rating(loss, delay, burst)), 2)
+        codec = CodecImpairment(*port.params.impairment)
+        return round(mean_opinion_score(rating(loss, delay, burst, codec)), 2)
 
     def _time_out(self, port: RtpPort) -> None:
         port.timed_out = True

@@ -1,0 +1,58 @@
+"""What a port needs to speak SRTP: the suite, and a master key with salt for each direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hookswitch.mixer.bank import BankError
+
+SUITES = {
+    "AES_CM_128_HMAC_SHA1_80": (30, 10),
+    "AES_CM_128_HMAC_SHA1_32": (30, 4),
+    "AEAD_AES_128_GCM": (28, 16),
+    "AEAD_AES_256_GCM": (44, 16),
+}
+"""Name (RFC 4568 section 6.2, RFC 7714 section 14.1) -> bytes of key and salt, of the RTP tag."""
+
+
+class Secret(bytes):
+    """Bytes that no log shows."""
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """``sends`` and ``receives`` are master key and salt, one after the other (RFC 4568).
+
+    ``rollover`` is how often the peer's sequence numbers have wrapped, where that is known.
+    """
+
+    suite: str
+    sends: Secret
+    receives: Secret
+    rollover: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.suite not in SUITES:
+            raise BankError(f"srtp: unknown suite {self.suite!r}")
+        if {len(self.sends), len(self.receives)} != {SUITES[self.suite][0]}:
+            raise BankError(f"srtp: {self.suite} takes keys of {SUITES[self.suite][0]} bytes")
+
+    @classmethod
+    def of(cls, value: SrtpKeys | Mapping[str, Any] | None) -> SrtpKeys | None:
+        """From plain values, as `dataclasses.asdict` makes them."""
+        if value is None or isinstance(value, SrtpKeys):
+            return value
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise BankError(f"srtp: {error}") from None
+
+    def same_as(self, other: SrtpKeys | None) -> bool:
+        """Whether the same streams go on under the same keys."""
+        mine = (self.suite, self.sends, self.receives)
+        return other is not None and mine == (other.suite, other.sends, other.receives)
