@@ -1,12 +1,14 @@
 """CPU of the RTP bank per leg-second, beside the floor: the same packets by a bare socket loop.
 
-Run: python bench/rtp_bank.py [--legs 500] [--seconds 8]. A generator in another process sends each
-leg 50 PCMU packets per second over loopback and discards what comes back.
+Run: python -m bench.rtp_bank [--legs 500] [--seconds 8] [--codec PCMU G722 opus]
+[--srtp - AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM]. A generator in another process sends each leg
+50 packets per second over loopback and discards what comes back.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import select
@@ -17,13 +19,20 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import numpy as np
+from pylibsrtp import Policy, Session
 
+from hookswitch.codecs.base import CodecInfo, StreamCodecBatch
 from hookswitch.mixer.bank import PortSpec
+from hookswitch.plugins.builtin import load_plugins
 from hookswitch_transport_sip.rtp.bank import RtpBank
+from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
+from hookswitch_transport_sip.rtp.libsrtp import PROFILES
+from hookswitch_transport_sip.rtp.media import load_codec
 from hookswitch_transport_sip.rtp.params import RtpParams
 
 TICK_S = 0.02
-PAYLOAD = 160
+CYCLE = 50
+"""Payloads a leg repeats."""
 
 
 def bound_socket() -> socket.socket:
@@ -33,18 +42,59 @@ def bound_socket() -> socket.socket:
     return sock
 
 
-def generate(pipe: Connection) -> None:
+def codec_named(name: str) -> CodecInfo:
+    """An installed codec."""
+    return next(
+        codec
+        for codec in load_plugins().collect("register_codecs", CodecInfo)
+        if codec.name.lower() == name.lower()
+    )
+
+
+def payloads_of(codec: CodecInfo) -> list[bytes]:
+    """A second of a voice-like sound in packets."""
+    batch, rate = load_codec(codec.batch), codec.sample_rate
+    batch.open(0)
+    t = np.arange(rate) / rate
+    sound = sum(3000 / k * np.sin(2 * np.pi * 140 * k * t) for k in range(1, 12))
+    sound = sound * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
+    sound += np.random.default_rng(1).normal(0, 100, rate)
+    made = []
+    for frame in sound.astype(np.int16).reshape(CYCLE, -1):
+        if isinstance(batch, StreamCodecBatch):
+            payloads, sizes = batch.encode(np.zeros(1, np.intp), frame[None, :])
+            made.append(payloads[0, : sizes[0]].tobytes())
+        else:
+            made.append(batch.encode(np.zeros(1, np.intp), frame[None, :])[0].tobytes())
+    return made
+
+
+def keys_of(suite: str) -> SrtpKeys:
+    """The same key both ways."""
+    key = Secret(bytes(range(SUITES[suite][0])))
+    return SrtpKeys(suite, key, key)
+
+
+def generate(pipe: Connection, codec: str, suite: str | None) -> None:
     """Own one socket per leg; tell their ports, learn the peers', send until told to stop."""
-    count = pipe.recv()
+    count, info = pipe.recv(), codec_named(codec)
+    payloads, step = payloads_of(info), info.clock_rate // 50
+    sessions = []
+    if suite:
+        key = bytes(keys_of(suite).sends)
+        kind = Policy.SSRC_ANY_OUTBOUND
+        sessions = [Session(Policy(key, kind, 0, PROFILES[suite])) for _ in range(count)]
     socks = [bound_socket() for _ in range(count)]
     pipe.send([sock.getsockname()[1] for sock in socks])
     for sock, port in zip(socks, pipe.recv(), strict=True):
         sock.connect(("127.0.0.1", port))
-    packets = [bytearray(12 + PAYLOAD) for _ in socks]
     due, number = time.monotonic(), 0
     while not pipe.poll():
-        for leg, (sock, packet) in enumerate(zip(socks, packets, strict=True)):
-            struct.pack_into("!BBHII", packet, 0, 0x80, 0, number & 0xFFFF, number * PAYLOAD, leg)
+        payload = payloads[number % CYCLE]
+        for leg, sock in enumerate(socks):
+            packet = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * step, leg) + payload
+            if sessions:
+                packet = sessions[leg].protect(packet)
             try:
                 sock.send(packet)
                 while True:
@@ -73,7 +123,7 @@ def run_ticks(tick: Callable[[float], None], seconds: float) -> tuple[float, flo
     return time.process_time() - used, longest
 
 
-def floor_tick(socks: list[socket.socket], ports: list[int]) -> Callable[[float], None]:
+def floor_tick(socks: list[socket.socket], ports: list[int], size: int) -> Callable[[float], None]:
     """Receive one packet per ready socket and send one on each, as barely as Python can."""
     poll = select.epoll()
     for sock, port in zip(socks, ports, strict=True):
@@ -82,7 +132,7 @@ def floor_tick(socks: list[socket.socket], ports: list[int]) -> Callable[[float]
     receive = {sock.fileno(): sock.recv_into for sock in socks}
     sends = [sock.send for sock in socks]
     staging = memoryview(bytearray(2048))
-    packets = [memoryview(bytearray(12 + PAYLOAD)) for _ in socks]
+    packets = [memoryview(bytearray(size)) for _ in socks]
 
     def tick(now: float) -> None:
         while ready := poll.poll(0, len(socks)):
@@ -95,46 +145,61 @@ def floor_tick(socks: list[socket.socket], ports: list[int]) -> Callable[[float]
 
 
 def bank_tick(
-    socks: list[socket.socket], ports: list[int]
+    socks: list[socket.socket], ports: list[int], codec: CodecInfo, suite: str | None
 ) -> tuple[RtpBank, Callable[[float], None]]:
     """The bank with one port per socket."""
     bank = RtpBank()
     for row, (sock, port) in enumerate(zip(socks, ports, strict=True)):
         params = RtpParams(
-            codec="hookswitch.codecs.g711:MuLaw",
+            codec=codec.batch,
+            clock_rate=codec.clock_rate,
             payload_type=0,
             ssrc=row,
+            fmtp=codec.fmtp,
+            srtp=keys_of(suite) if suite else None,
             started_at=time.monotonic(),
             remote=("127.0.0.1", port),
         )
         fds = (os.dup(sock.fileno()), bound_socket().detach())
-        bank.open(PortSpec(str(row), 8000, "", params.pack(), fds), row)
-    inputs = {8000: np.zeros((len(socks), PAYLOAD), np.float32)}
-    noise = np.random.default_rng(1).normal(0, 3000, (len(socks), PAYLOAD))
-    outputs = {8000: noise.astype(np.float32)}
+        bank.open(PortSpec(str(row), codec.sample_rate, "", params.pack(), fds), row)
+    samples = codec.sample_rate // 50
+    inputs = {codec.sample_rate: np.zeros((len(socks), samples), np.float32)}
+    t = np.arange(codec.sample_rate) / codec.sample_rate
+    voice = sum(3000 / k * np.sin(2 * np.pi * 140 * k * t) for k in range(1, 12))
+    voice = voice * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
+    frames = voice.astype(np.float32).reshape(CYCLE, -1)
+    outputs = {codec.sample_rate: np.zeros((len(socks), samples), np.float32)}
+    counter = itertools.count()
 
     def tick(now: float) -> None:
+        outputs[codec.sample_rate][:] = frames[next(counter) % CYCLE]
         bank.pull(inputs, now)
         bank.push(outputs, now)
 
     return bank, tick
 
 
-def measure(kind: str, legs: int, seconds: float) -> float:
+def measure(kind: str, legs: int, seconds: float, codec: str, suite: str | None) -> float:
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=generate, args=(theirs,))
+    process = multiprocessing.get_context("fork").Process(
+        target=generate, args=(theirs, codec, suite)
+    )
     process.start()
     ours.send(legs)
     ports = ours.recv()
     socks = [bound_socket() for _ in range(legs)]
     if kind == "floor":
-        tick = floor_tick(socks, ports)
+        size = 12 + max(map(len, payloads_of(codec_named(codec))))
+        tick = floor_tick(socks, ports, size)
     else:
-        bank, tick = bank_tick(socks, ports)
+        bank, tick = bank_tick(socks, ports, codec_named(codec), suite)
     ours.send([sock.getsockname()[1] for sock in socks])
     used, longest = run_ticks(tick, seconds)
     micros = used / (legs * seconds) * 1e6
-    print(f"{kind:6} {legs:5} legs: {micros:6.1f} us per leg-second, longest tick {longest:.4f} s")
+    what = f"{codec} {suite or ''}"
+    print(
+        f"{kind:6} {what} {legs:5} legs: {micros:6.1f} us per leg-second, longest tick {longest:.4f} s"
+    )
     if kind == "bank":
         bank.shutdown()
         finals = [dict(r.data) for r in bank.reports() if r.kind == "stats"][-legs:]
@@ -153,11 +218,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--legs", type=int, nargs="+", default=[500])
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--codec", nargs="+", default=["PCMU"])
+    parser.add_argument("--srtp", nargs="+", default=["-"], help="suites; - is in the clear")
     options = parser.parse_args()
-    for legs in options.legs:
-        floor = measure("floor", legs, options.seconds)
-        bank = measure("bank", legs, options.seconds)
-        print(f"       overhead {bank - floor:.1f} us per leg-second ({bank / floor:.2f} x floor)")
+    for codec, legs in itertools.product(options.codec, options.legs):
+        floor = measure("floor", legs, options.seconds, codec, None)
+        for suite in options.srtp:
+            wanted = None if suite == "-" else suite
+            bank = measure("bank", legs, options.seconds, codec, wanted)
+            above, times = bank - floor, bank / floor
+            print(f"       overhead {above:.1f} us per leg-second ({times:.2f} x floor)")
 
 
 if __name__ == "__main__":

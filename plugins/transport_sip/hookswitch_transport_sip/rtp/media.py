@@ -30,7 +30,7 @@ class Media:
         """Index of the decoder for a codec at a rate; made when first used."""
         if (codec, rate) not in self._decoders:
             if codec not in self._codecs:
-                self._codecs[codec] = _load_codec(codec)
+                self._codecs[codec] = load_codec(codec)
             if rate not in self.lanes:
                 self.lanes[rate] = Lane(self._capacity, rate)
             self._decoders[codec, rate] = len(self._intake.decoders)
@@ -101,7 +101,8 @@ class Media:
         self._intake.decoder[port.slot] = self._intake.plain[port.slot] = NO_AUDIO
 
 
-def _load_codec(reference: str) -> AnyCodecBatch:
+def load_codec(reference: str) -> AnyCodecBatch:
+    """A batch of a codec named as ``module:Class``. Raises BankError."""
     module, _, name = reference.partition(":")
     try:
         batch: AnyCodecBatch = getattr(importlib.import_module(module), name)()

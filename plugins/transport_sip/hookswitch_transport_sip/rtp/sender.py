@@ -10,11 +10,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hookswitch.codecs.base import AnyCodecBatch, Payloads, Pcm, StreamCodecBatch
+from hookswitch.codecs.base import AnyCodecBatch, CodecBatch, Payloads, Pcm, StreamCodecBatch
 from hookswitch.mixer.bank import TICK_MS, Samples, frame_samples
 
 from .endpoint import Endpoint
@@ -94,9 +95,15 @@ class SendGroup:
     _packets: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, HEADER), np.uint8))
     _width: int = 0
     _views: list[memoryview] = field(default_factory=list)
+    _sealed_views: list[memoryview] = field(default_factory=list)
     _order: Rows = field(default_factory=lambda: np.empty(0, np.intp))
     _sealer: Sealer | None = None
     _pending: Pcm = field(default_factory=lambda: np.empty((0, 0), np.int16))
+    _stream_codec: StreamCodecBatch | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.codec, StreamCodecBatch):
+            self._stream_codec = self.codec
 
     def push(self, output: Samples) -> None:
         """Take 20 ms from ``output``, float32 (rows, samples), and send the packets now full."""
@@ -127,8 +134,8 @@ class SendGroup:
         if digits:
             sent = sent | np.isin(self._slots, list(digits))
         self._write_headers(sent)
-        if sizes is None and not digits and self._sealer is None:
-            self._transmit(zip(self._sends, self._views, self._senders, strict=False))
+        if sizes is None and not digits:
+            self._transmit(self._all_alike())
         else:
             self._transmit(self._one_by_one(sizes, digits))
         numbers, slots = self.numbers, self._slots
@@ -139,9 +146,9 @@ class SendGroup:
 
     def _encode(self, pcm: Pcm) -> tuple[Payloads, Ints | None]:
         """Payloads, and their sizes if they are not all of one."""
-        if isinstance(self.codec, StreamCodecBatch):
-            return self.codec.encode(self._slots, pcm)
-        return self.codec.encode(self._slots, pcm), None
+        if self._stream_codec is not None:
+            return self._stream_codec.encode(self._slots, pcm)
+        return cast(CodecBatch, self.codec).encode(self._slots, pcm), None
 
     def _write_headers(self, sent: Ints) -> None:
         numbers, slots, packets = self.numbers, self._slots, self._packets
@@ -150,6 +157,16 @@ class SendGroup:
         packets[:, 4:8].view(">u4")[:, 0] = numbers.timestamp[slots] & 0xFFFFFFFF
         # After a pause the first packet is marked (RFC 3551 section 4.1).
         numbers.fresh[slots] = sent == 0
+
+    def _all_alike(self) -> Iterable[Outgoing]:
+        """What goes out when every port sends a payload of the group's one size."""
+        if self._sealer is None:
+            return zip(self._sends, self._views, self._senders, strict=False)
+        status = self._sealer.seal_all(HEADER + self._width)
+        packets = zip(self._sends, self._sealed_views, self._senders, strict=False)
+        if any(status):
+            return [each for each, failed in zip(packets, status, strict=False) if not failed]
+        return packets
 
     def _one_by_one(self, sizes: Ints | None, digits: dict[int, bytes]) -> list[Outgoing]:
         """What goes out now: packets of their own size, digits in place of audio, protection."""
@@ -237,5 +254,8 @@ class SendGroup:
         self._packets[:, 8:12].view(">u4")[:, 0] = self.numbers.ssrc[self._slots]
         self._views = [memoryview(self._packets[row]) for row in self._order.tolist()]
         if self.key.secure:
-            securities = [self.members[slot].security for slot in self._senders]
+            known = (self.members[slot].security for slot in self._senders)
+            securities = [each for each in known if each is not None]
             self._sealer = Sealer(self._packets, self._order, securities)
+            sizes = [HEADER + payload + each.tag for each in securities]
+            self._sealed_views = [v[:n] for v, n in zip(self._views, sizes, strict=True)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .keys import SrtpKeys
+from .keys import SUITES, SrtpKeys
 from .libsrtp import Context, Pointer, Rows, lib
 from .receiver import NOTHING, Round
 
@@ -23,7 +23,7 @@ _REPLAYED = (9, 10)
 
 
 class Security:
-    """The contexts of one port. ``rollover`` of the stream last heard, as far as it is known."""
+    """The contexts of one port."""
 
     def __init__(self, keys: SrtpKeys, ssrc: int, sequence: int, rtcp_packets: int = 0) -> None:
         """``sequence`` is the extended number of the next packet of ours, ``rtcp_packets`` how
@@ -51,6 +51,11 @@ class Security:
         self.inbound = Context(keys.suite, keys.receives, sends=False)
         self._proven = False
         self._guesses = _neighbours(keys.rollover)
+
+    @property
+    def tag(self) -> int:
+        """Bytes that protection adds to a packet."""
+        return SUITES[self.keys.suite][1]
 
     def succeeded(self) -> None:
         """A packet was genuine: the rollover count is right."""
@@ -126,16 +131,14 @@ class Opener:
             return
         if len(self._rows.lengths) < len(batch.lengths):
             self._rows = Rows(self._staging[: len(batch.lengths) * 2])
-        rows, handles = self._rows, self._handles
+        rows, slots = self._rows, batch.slots[which]
         rows.lengths[which] = batch.lengths[which]
-        slots, picked = batch.slots[which], which.tolist()
         data, sizes = rows.data, rows.sizes
-        status = np.array(
-            [
-                unprotect(handles[slot], data[i], sizes[i])
-                for slot, i in zip(slots.tolist(), picked, strict=True)
-            ]
-        )
+        if len(which) < len(batch.slots):
+            picked = which.tolist()
+            data, sizes = [data[row] for row in picked], [sizes[row] for row in picked]
+        handles = map(self._handles.__getitem__, slots.tolist())
+        status = np.array(list(map(unprotect, handles, data, sizes)))
         batch.lengths[which] = np.where(status == 0, rows.lengths[which], NOTHING)
         if self._unproven or np.count_nonzero(status):
             self._judge(slots, batch, which, status)
@@ -165,13 +168,18 @@ class Sealer:
         self,
         packets: NDArray[np.uint8],
         order: NDArray[np.intp],
-        securities: Sequence[Security | None],
+        securities: Sequence[Security],
     ) -> None:
         rows, self._order = Rows(packets), order
         self._lengths = rows.lengths
-        self._handles = [each.outbound.handle if each else None for each in securities]
+        self._handles = [each.outbound.handle for each in securities]
         self._data = [rows.data[row] for row in order.tolist()]
         self._sizes = [rows.sizes[row] for row in order.tolist()]
+
+    def seal_all(self, length: int) -> list[int]:
+        """Protect a packet of this length in every row; what is not 0 says that one is not."""
+        self._lengths[self._order] = length
+        return list(map(lib.srtp_protect, self._handles, self._data, self._sizes))
 
     def seal(self, lengths: Ints) -> Ints:
         """Protect packets of these lengths (0: there is none); answers their lengths now.
