@@ -198,7 +198,7 @@ def measure(kind: str, legs: int, seconds: float, codec: str, suite: str | None)
     micros = used / (legs * seconds) * 1e6
     what = f"{codec} {suite or ''}"
     print(
-        f"{kind:6} {what} {legs:5} legs: {micros:6.1f} us per leg-second, longest tick {longest:.4f} s"
+        f"{kind:6} {what} {legs:5} legs: {micros:6.1f} us per leg-second, longest {longest:.4f} s"
     )
     if kind == "bank":
         bank.shutdown()
