@@ -8,15 +8,20 @@ import random
 import sys
 
 from hookswitch.codecs.g711 import PCMA, PCMU
+from hookswitch_transport_sip.rtp.keys import SrtpKeys
 from hookswitch_transport_sip.sdp.audio import LocalAudio
 from hookswitch_transport_sip.sdp.description import SessionDescription
 from hookswitch_transport_sip.sdp.errors import SdpError
 from hookswitch_transport_sip.sdp.negotiation import AudioNegotiation
 from hookswitch_transport_sip.sdp.streams import offered_codecs
 
-LOCAL = LocalAudio((PCMU, PCMA), "192.0.2.1", 4000, 1)
+KEYS = SrtpKeys.generate()
+LOCAL = LocalAudio((PCMU, PCMA), "192.0.2.1", 4000, 1, srtp="preferred", keys=KEYS)
 SEED = (
     b"v=0\r\no=- 1 2 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7/1\r\nt=0 0\r\na=sendonly\r\n"
+    b"m=audio 5002 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"
+    b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^31|1:4 KDR=1\r\na=crypto:2 "
+    b"AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n"
     b"m=video 7000/2 RTP/AVP 31\r\na=rtpmap:31 H261/90000\r\n"
     b"m=audio 5000 RTP/AVP 0 97 101\r\nc=IN IP6 2001:db8::7\r\na=rtpmap:97 opus/48000/2\r\n"
     b"a=fmtp:97 useinbandfec=1\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"

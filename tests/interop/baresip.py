@@ -31,8 +31,8 @@ prefer_ipv6         {prefer_ipv6}
 {more}
 call_max_calls      4
 audio_source        aufile,{folder}/tone.wav
-ausrc_srate         8000
-auplay_srate        8000
+ausrc_srate         {rate}
+auplay_srate        {rate}
 ausrc_channels      1
 auplay_channels     1
 rtp_ports           30000-32700
@@ -40,6 +40,12 @@ rtcp_mux            no
 jitter_buffer_delay 1-10
 module_path         /usr/lib/baresip/modules
 module              g711.so
+module              g722.so
+module              opus.so
+module              srtp.so
+opus_stereo         no
+opus_sprop_stereo   no
+opus_inbandfec      yes
 module              sndfile.so
 module              aufile.so
 module_tmp          uuid.so
@@ -56,8 +62,10 @@ ringback_disabled   yes
 class Baresip:
     """One phone, steered over its control port."""
 
-    def __init__(self, folder: Path, uri: str, writer: asyncio.StreamWriter) -> None:
-        self.uri = uri
+    def __init__(
+        self, folder: Path, uri: str, writer: asyncio.StreamWriter, rate: int = RATE
+    ) -> None:
+        self.uri, self.rate = uri, rate
         self.events: list[dict[str, Any]] = []
         self._folder = folder
         self._writer = writer
@@ -87,17 +95,22 @@ class Baresip:
         return parameters()
 
     def heard(self) -> np.ndarray:
-        """What it has heard in its latest call so far, int16 at `RATE`."""
+        """What it has heard in its latest call so far, int16 at its rate."""
         files = sorted(self._folder.glob("dump-*-dec.wav"))
         if not files:
             return np.zeros(0, np.int16)
         # the header tells the length only when the call is over
-        raw = files[-1].read_bytes()[_WAV_HEADER:]
-        return np.frombuffer(raw[: len(raw) // 2 * 2], "<i2")
+        data = files[-1].read_bytes()
+        if len(data) < _WAV_HEADER:
+            return np.zeros(0, np.int16)
+        channels = int.from_bytes(data[22:24], "little")
+        raw = data[_WAV_HEADER:]
+        whole = len(raw) // (2 * channels) * 2 * channels
+        return np.frombuffer(raw[:whole], "<i2")[::channels]
 
     async def listen(self, seconds: float) -> np.ndarray:
         """What it hears from now on, for so long."""
-        start, length = len(self.heard()), int(seconds * RATE)
+        start, length = len(self.heard()), int(seconds * self.rate)
         await processes.until(lambda: len(self.heard()) >= start + length, seconds + 5)
         return self.heard()[start : start + length]
 
@@ -153,21 +166,46 @@ class Line:
 UDP = Line()
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a phone speaks: ``codecs`` as baresip names them, ``rate`` of its files, which must be
+    theirs, and how it protects its audio (srtp: if the other side can; srtp-mand: or not at all).
+    """
+
+    codecs: str = "PCMU"
+    rate: int = RATE
+    mediaenc: str = ""
+
+    @property
+    def account(self) -> str:
+        """Its parameters of an account."""
+        more = f";mediaenc={self.mediaenc}" if self.mediaenc else ""
+        return f"audio_codecs={self.codecs}{more}"
+
+
+PLAIN = Voice()
+
+
 @asynccontextmanager
 async def baresip(
-    folder: Path, frequency: float, dbfs: float = -12.0, line: Line = UDP
+    folder: Path,
+    frequency: float,
+    dbfs: float = -12.0,
+    line: Line = UDP,
+    voice: Voice = PLAIN,
 ) -> AsyncIterator[Baresip]:
     """A phone that plays this tone; the folder's name is its user name."""
     processes.need("baresip")
     sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
-    _furnish(folder, line, sip_port, control_port, tone(frequency, 60.0, RATE, dbfs))
+    _furnish(folder, line, voice, sip_port, control_port)
+    _write_wav(folder / "tone.wav", tone(frequency, 60.0, voice.rate, dbfs), voice.rate)
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "baresip", "-f", str(folder), stdin=DEVNULL, stdout=log, stderr=STDOUT
         )
     try:
         reader, writer = await _connect(process, control_port, folder)
-        phone = Baresip(folder, line.uri(folder.name, sip_port), writer)
+        phone = Baresip(folder, line.uri(folder.name, sip_port), writer, voice.rate)
         reading = asyncio.create_task(phone.read(reader))
         try:
             yield phone
@@ -181,21 +219,27 @@ async def baresip(
         await process.wait()
 
 
-def _furnish(folder: Path, line: Line, sip_port: int, control_port: int, sound: np.ndarray) -> None:
+def _furnish(folder: Path, line: Line, voice: Voice, sip_port: int, control_port: int) -> None:
     """The folder a phone is configured by."""
     folder.mkdir()
     config = _CONFIG.format(
-        sip_port=sip_port, control_port=control_port, folder=folder, **line.config()
+        sip_port=sip_port,
+        control_port=control_port,
+        folder=folder,
+        rate=voice.rate,
+        **line.config(),
     )
     (folder / "config").write_text(config)
-    (folder / "accounts").write_text(
-        f"<sip:{folder.name}@{line.account}>;regint=0;audio_codecs=PCMU;answermode=manual\n"
-    )
+    account = f"<sip:{folder.name}@{line.account}>;regint=0;{voice.account};answermode=manual"
+    (folder / "accounts").write_text(account + "\n")
     (folder / "contacts").touch()
-    with wave.open(str(folder / "tone.wav"), "wb") as file:
+
+
+def _write_wav(path: Path, sound: np.ndarray, rate: int) -> None:
+    with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(RATE)
+        file.setframerate(rate)
         file.writeframes(sound.tobytes())
 
 

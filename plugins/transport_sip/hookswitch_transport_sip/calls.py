@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hookswitch.mixer.topology import CommandError
-from hookswitch.plugin import Call, HookswitchError, Leg
+from hookswitch.plugin import Call, Leg
 
-from .media import CallMedia
+from .media import MEDIA_ERRORS, CallMedia
 from .sdp.audio import NegotiatedAudio
-from .sdp.errors import SdpError
 from .sip.call import Call as Dialogue
 from .sip.events import (
     AckTimedOut,
@@ -24,9 +22,6 @@ from .sip.events import (
 
 if TYPE_CHECKING:
     from .transport import SipTransport
-
-MEDIA_ERRORS = (CommandError, OSError, HookswitchError, SdpError)
-"""What opening or changing media may raise."""
 
 
 class SipCall(Call):

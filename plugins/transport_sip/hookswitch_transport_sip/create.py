@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hookswitch.plugin import ApiModel, BadRequest, CreateLeg
 
+from .sdp.audio import Srtp
 from .settings import SipSettings, outbound_proxy
 from .sip.address import NameAddr
 from .sip.errors import ParseError
@@ -32,6 +33,7 @@ class CreateSipLeg(CreateLeg):
     )
     privacy: str | None = Field(None, description='SIP Privacy header, such as "id"')
     codecs: list[str] | None = Field(None, description="Codecs in order of preference")
+    srtp: Srtp | None = Field(None, description="Protection of the audio by SRTP; default SIP_SRTP")
     auth: DigestAuth | None = Field(None, description="Digest credentials")
     outbound_proxy: str | None = Field(
         None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"

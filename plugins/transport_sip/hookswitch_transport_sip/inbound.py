@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hookswitch.plugin import BadRequest, Conflict, Leg, LegState
 
-from .calls import MEDIA_ERRORS, SipCall
-from .media import CallMedia
+from .calls import SipCall
+from .media import MEDIA_ERRORS, CallMedia
 from .reasons import status_of
 from .sdp.errors import NotAcceptable, SdpError
 from .sip.events import Acknowledged, Cancelled, Event
@@ -100,12 +100,14 @@ class InboundSipCall(SipCall):
         async with self._changing:
             if self._sdp is not None:
                 return self._sdp  # an answer repeats what early media promised
-            media = self.media = self._transport.open_media(self.leg, self.dialogue.source.host)
+            chosen = self._transport.codec_named(codec) if codec else None
+            source = self.dialogue.source.host
+            media = self.media = self._transport.open_media(self.leg, source, chosen)
             offer = self.dialogue.invite_request.sdp
             if offer is None:
                 self._sdp = media.negotiation.offer()
             else:
-                self._sdp, agreed = media.negotiation.answer(offer, codec=codec)
+                self._sdp, agreed = media.negotiation.answer(offer)
                 await media.apply(agreed)
             return self._sdp
 

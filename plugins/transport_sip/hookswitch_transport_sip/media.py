@@ -7,20 +7,27 @@ import ipaddress
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, replace
 from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
-from hookswitch.mixer.commands import SignalPort, UpdatePort
-from hookswitch.plugin import Conflict, Leg, Switch
+from hookswitch.mixer.commands import ClosePort, OpenPort, SignalPort, UpdatePort
+from hookswitch.mixer.topology import CommandError
+from hookswitch.plugin import Conflict, HookswitchError, Leg, Switch
 
+from .rtp.keys import SrtpKeys
 from .rtp.params import RtpParams
 from .rtp_ports import PortPair
-from .sdp.audio import LocalAudio, NegotiatedAudio
+from .sdp.audio import LocalAudio, NegotiatedAudio, Srtp
+from .sdp.errors import SdpError
 from .sdp.negotiation import AudioNegotiation
 from .settings import SipSettings
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
+
+MEDIA_ERRORS = (CommandError, OSError, HookswitchError, SdpError)
+"""What opening or changing media may raise."""
 
 _TOTALS = ("packets_received", "packets_lost", "packets_sent")
 
@@ -37,6 +44,7 @@ class CallMedia:
         codecs: Sequence[CodecInfo],
         signalling_ip: str | None = None,
         host: str | None = None,
+        srtp: Srtp | None = None,
     ) -> None:
         """``host`` is announced; default the preferred family's address."""
         self._switch, self._settings, self._leg = switch, settings, leg
@@ -47,15 +55,14 @@ class CallMedia:
             host=host or settings.announced_ip,
             port=ports.port,
             session_id=secrets.randbits(62),
+            srtp=srtp or settings.sip_srtp,
+            keys=SrtpKeys.generate(),
         )
         self.negotiation = AudioNegotiation(local)
-        self._opened = self._closed = False
-        self._numbers = {
-            "ssrc": secrets.randbits(32),
-            "sequence": secrets.randbits(16),
-            "timestamp": secrets.randbits(32),
-            "started_at": time.monotonic(),
-        }
+        self._opened: PortSpec | None = None
+        self._closed = False
+        self._numbers = _numbers()
+        self._in_use: NegotiatedAudio | None = None
         self._before: dict[str, int] = dict.fromkeys(_TOTALS, 0)
         self._last: Mapping[str, Any] = {}
 
@@ -66,23 +73,62 @@ class CallMedia:
 
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
-        params = await self._params(agreed)
-        if self._opened:
-            changed = {k: v for k, v in params.pack().items() if k not in self._numbers}
-            await self._switch.media.apply_to(self._leg.id, UpdatePort(self._leg.id, changed))
-            return
-        spec = PortSpec(
-            self._leg.id, agreed.codec.sample_rate, BANK, params.pack(), fds=self._ports.fds
-        )
+        anew = self._needs_another_stream(agreed)
+        if anew:
+            self._numbers = _numbers()
+        spec = await self._spec(agreed)
         if self._closed:
             raise Conflict("the leg hung up")
-        await self._switch.media.open_port(spec, self._on_report)
-        self._opened = True
-        await self._leg.media_ready(self._leg.id)
+        media, before, self._in_use = self._switch.media, self._opened, agreed
+        if before is None:
+            await media.open_port(spec, self._on_report)
+            self._opened = spec
+            await self._leg.media_ready(self._leg.id)
+        elif anew:
+            await self._reopen(spec)
+        else:
+            params = {k: v for k, v in spec.params.items() if k not in self._numbers}
+            await media.apply_to(spec.id, UpdatePort(spec.id, params))
+
+    def _needs_another_stream(self, agreed: NegotiatedAudio) -> bool:
+        """Whether what we send cannot go on: its rates change (RFC 7160), or our key does.
+
+        A key that replaces another one begins with a source of its own, since peers differ in
+        whether the count of wrapped sequence numbers goes on.
+        """
+        before = self._in_use
+        if before is None:
+            return False
+        old, new = before.codec, agreed.codec
+        if (old.sample_rate, old.clock_rate) != (new.sample_rate, new.clock_rate):
+            return True
+        if before.srtp is None or agreed.srtp is None:
+            return False
+        return before.srtp.sends != agreed.srtp.sends
+
+    async def _reopen(self, spec: PortSpec) -> None:
+        """Close the port and open it otherwise, in its room and with all that is connected."""
+        port = spec.id
+        host = next(h for h in self._switch.media.hosts if port in h.topology.ports)
+        company = host.topology.company_of(port)
+        back = [c for name in company for c in host.topology.commands_of(name)]
+        back += host.topology.relations_of(company)
+        await host.apply(
+            [SignalPort(port, {"handover": True})] + [ClosePort(name) for name in company]
+        )
+        changed = [
+            OpenPort(spec) if isinstance(c, OpenPort) and c.spec.id == port else c for c in back
+        ]
+        try:
+            await host.apply(changed)
+        except CommandError:
+            await host.apply(back)
+            raise
+        self._opened = spec
 
     def send_dtmf(self, digits: str) -> bool:
         """Send digits as RFC 4733 events; False if the peer takes none."""
-        if not self._opened or self.agreed is None or self.agreed.telephone_event_pt is None:
+        if self._opened is None or self.agreed is None or self.agreed.telephone_event_pt is None:
             return False
         port = self._leg.id
         signal = SignalPort(port, {"dtmf": digits})
@@ -93,6 +139,10 @@ class CallMedia:
         """Release the sockets; the port in the mixer is closed by the leg's end."""
         self._closed = True
         self._ports.close()
+
+    async def _spec(self, agreed: NegotiatedAudio) -> PortSpec:
+        params = (await self._params(agreed)).pack()
+        return PortSpec(self._leg.id, agreed.codec.sample_rate, BANK, params, fds=self._ports.fds)
 
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
         settings = self._settings
@@ -116,13 +166,44 @@ class CallMedia:
             rtp_timeout_s=settings.rtp_timeout,
             timeout_enabled=not held,
             cname=f"{self._leg.id}@{settings.announced_ip}",
+            fmtp=agreed.fmtp,
+            alternatives=tuple(each.receive_payload_type for each in agreed.alternatives),
+            impairment=astuple(agreed.codec.impairment),
+            srtp=agreed.srtp,
             **self._numbers,  # type: ignore[arg-type]  # integers and one float, as named
         )
 
     def _on_report(self, report: PortReport) -> None:
+        if report.kind == "srtp_rollover":
+            self._remember_rollover(report.data["rollover"])
+            return
+        if report.kind == "payload_type":
+            self._switch.spawn(self._follow(report.data["payload_type"]))
+            return
         if report.kind == "stats":
             report = PortReport(report.port, report.kind, self._summed(report.data))
         self._leg.on_report(report)
+
+    def _remember_rollover(self, count: int) -> None:
+        """Whoever opens the port again must know it."""
+        if self._in_use is None or self._in_use.srtp is None:
+            return
+        keys = replace(self._in_use.srtp, rollover=count)
+        self._in_use = replace(self._in_use, srtp=keys)
+        update = UpdatePort(self._leg.id, {"srtp": asdict(keys)})
+        self._switch.spawn(self._switch.media.apply_to(self._leg.id, update))
+
+    async def _follow(self, payload_type: int) -> None:
+        """The peer speaks another codec that was agreed on: so do we from now on."""
+        agreed = self.agreed.with_alternative(payload_type) if self.agreed else None
+        if agreed is None or self._closed:
+            return
+        self._leg.log.info("the peer changed to %s", agreed.codec.name)
+        self.negotiation.current = agreed
+        try:
+            await self.apply(agreed)
+        except MEDIA_ERRORS as error:
+            self._leg.log.warning("no audio in %s: %s", agreed.codec.name, error)
 
     def _summed(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Totals of the whole call: a restarted media worker counts from zero again."""
@@ -131,6 +212,16 @@ class CallMedia:
                 self._before[name] += self._last[name]
         self._last = data
         return {**data, **{name: data[name] + self._before[name] for name in _TOTALS}}
+
+
+def _numbers() -> dict[str, int | float]:
+    """Where a stream of ours begins (RFC 3550 section 5.1: at random)."""
+    return {
+        "ssrc": secrets.randbits(32),
+        "sequence": secrets.randbits(16),
+        "timestamp": secrets.randbits(32),
+        "started_at": time.monotonic(),
+    }
 
 
 async def _numeric(address: tuple[str, int] | None) -> tuple[str, int] | None:

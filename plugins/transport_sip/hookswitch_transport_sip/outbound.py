@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hookswitch.plugin import LegState
 
-from .calls import MEDIA_ERRORS, SipCall
+from .calls import SipCall
+from .media import MEDIA_ERRORS
 from .reasons import reason_of
 from .sip.events import Answered, Event, Failed, Progressed
 from .sip.uac import OutboundCall

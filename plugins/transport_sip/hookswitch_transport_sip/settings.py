@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hookswitch.plugin import Settings
 from hookswitch.settings import CommaSeparated, networks
 
+from .sdp.audio import Srtp
 from .sip.address import NameAddr
 from .sip.uri import Uri
 
@@ -180,6 +181,11 @@ class SipSettings(Settings):
     )
     sip_codecs: CommaSeparated = Field(
         ("PCMU", "PCMA"), description="Codecs in order of preference"
+    )
+    sip_srtp: Srtp = Field(
+        "off",
+        description="SRTP of calls: off protects only where the peer insists; preferred offers it "
+        "and takes what comes; required refuses calls in the clear",
     )
     sip_auto_ringing: bool = Field(
         False, description="Answer an incoming INVITE with 180 Ringing at once"

@@ -26,6 +26,7 @@ from .ladder.book import View
 from .ladder.witness import LadderWitness
 from .media import CallMedia
 from .outbound import OutboundSipCall
+from .rtp.keys import SrtpKeys
 from .rtp_ports import RtpPorts
 from .sdp.audio import LocalAudio
 from .sdp.description import SessionDescription
@@ -132,7 +133,9 @@ class SipTransport(Transport):
         except Unavailable:
             ports.close()
             raise
-        media = CallMedia(self.switch, self.settings, leg, ports, codecs, host=way.announced)
+        media = CallMedia(
+            self.switch, self.settings, leg, ports, codecs, host=way.announced, srtp=request.srtp
+        )
         auth = request.auth
         try:
             dialogue = self.signalling.agent.invite(
@@ -157,17 +160,24 @@ class SipTransport(Transport):
         self.signalling.settle()
         return leg
 
-    def open_media(self, leg: Leg, signalling_ip: str) -> CallMedia:
-        """Media for an inbound call. Raises Unavailable when no port is left."""
+    def open_media(self, leg: Leg, signalling_ip: str, codec: CodecInfo | None) -> CallMedia:
+        """Media for an inbound call, in this codec if one is asked for.
+
+        Raises Unavailable when no port is left.
+        """
+        codecs = self._codecs
+        if codec is not None:
+            codecs = (codec, *(each for each in codecs if each is not codec))
         way = self.settings.way_to(signalling_ip)
         ports = self._ports[way.is_ipv6].take()
         return CallMedia(
-            self.switch, self.settings, leg, ports, self._codecs, signalling_ip, way.announced
+            self.switch, self.settings, leg, ports, codecs, signalling_ip, way.announced
         )
 
     def codec_named(self, name: str) -> CodecInfo | None:
-        """One of the codecs in use, whatever the case of its name."""
-        return next((c for c in self._codecs if c.name.lower() == name.lower()), None)
+        """An installed codec, whatever the case of its name."""
+        installed = self.switch.codecs.values()
+        return next((each for each in installed if each.name.lower() == name.lower()), None)
 
     def forget(self, call: SipCall) -> None:
         """A leg is over; its dialogue may go on for a while."""
@@ -226,11 +236,24 @@ class SipTransport(Transport):
 
     def _offered(self, sdp: bytes) -> tuple[OfferedCodec, ...]:
         """The codecs of an offer. Raises SdpError when we could not answer it."""
-        local = LocalAudio(self._codecs, self.settings.announced_ip, port=9, session_id=0)
+        local = LocalAudio(
+            self._codecs,
+            self.settings.announced_ip,
+            port=9,
+            session_id=0,
+            srtp=self.settings.sip_srtp,
+            keys=SrtpKeys.generate(),
+        )
         AudioNegotiation(local).answer(sdp)
         return tuple(
-            OfferedCodec(**codec) for codec in offered_codecs(SessionDescription.parse(sdp))
+            OfferedCodec(**each | {"name": self._usual(each["name"])})
+            for each in offered_codecs(SessionDescription.parse(sdp))
         )
+
+    def _usual(self, name: str) -> str:
+        """A codec's name as we write it, if we have it: offers may use any case."""
+        known = self.codec_named(name)
+        return known.name if known else name
 
     async def _way_to(self, target: Uri, routes: tuple[NameAddr, ...]) -> Way:
         """The family a call will go by. Raises BadRequest if its transport is not configured."""
@@ -252,6 +275,8 @@ class SipTransport(Transport):
         if unknown or not names:
             have = ", ".join(self.switch.codecs)
             problem = f"{field}: {', '.join(unknown) or 'empty'}; installed codecs: {have}"
+            for extra in {name.lower() for name in unknown} & {"g722", "opus"}:
+                problem += f"; pip install 'hookswitch[{extra}]'"
             raise SettingsError(problem) if field == "SIP_CODECS" else BadRequest(problem)
         return tuple(installed[name.lower()] for name in names)
 

@@ -11,17 +11,21 @@ from dataclasses import replace
 from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
+from hookswitch_transport_sip.rtp.keys import SrtpKeys
 
-from .audio import LocalAudio, NegotiatedAudio
+from .audio import Alternative, LocalAudio, NegotiatedAudio
+from .crypto import Crypto, accepted, chosen, offered
 from .description import MediaDescription, SessionDescription
 from .direction import Direction
 from .errors import NotAcceptable, StateError
 from .streams import (
+    PROTOS,
     TELEPHONE_EVENT,
     addresses,
     codec_of,
     events,
     find,
+    is_secure,
     packet_time,
     refused,
     voice,
@@ -49,6 +53,8 @@ class AudioNegotiation:
         self._offered: list[Format] | None = None
         self._waiting = False
         self._before = local
+        self._offered_keys: list[Crypto] = []
+        self._agreed_proto: str | None = None
 
     def offer(self, **changes: Any) -> bytes:
         """An offer with all our codecs; ``changes`` are fields of `LocalAudio` to change first.
@@ -60,7 +66,14 @@ class AudioNegotiation:
         self._before, self.local = self.local, replace(self.local, **changes)
         self._offered = self._our_formats()
         self._waiting = True
-        return self._write(self._audio(self._offered, self.local.direction))
+        agreed = self.current.srtp if self.current else None
+        self._offered_keys = []
+        if agreed is not None or self.local.srtp != "off":
+            self._offered_keys = offered(self.local.keys, agreed.suite if agreed else None)
+        audio = self._audio(self._offered, self.local.direction, self._proto())
+        for crypto in self._offered_keys:
+            audio.add("a", f"crypto:{crypto}")
+        return self._write(audio)
 
     def abandon_offer(self) -> None:
         """The offer failed: what was agreed before stays (RFC 3261 section 14.1)."""
@@ -78,14 +91,24 @@ class AudioNegotiation:
         media = answer.media[self._index]
         if media.media.kind != "audio" or not media.media.port:
             raise NotAcceptable("the answer refuses the audio stream")
-        for theirs in voice(media.formats):
-            ours, codec = find(self._offered, theirs), codec_of(self.local.codecs, theirs)
-            if ours is not None and codec is not None:
-                agreed = _agree(self.local, answer, media, codec, theirs, self._offered)
-                # We offer no multiplexing, so an answer cannot accept it.
-                self.current = replace(agreed, rtcp_mux=False)
-                return self.current
-        raise NotAcceptable("the answer has no codec of the offer")
+        keys = self._accepted_keys(media)
+        common = _in_common(self.local.codecs, self._offered, media)
+        if not common:
+            raise NotAcceptable("the answer has no codec of the offer")
+        codec, theirs = common[0]
+        agreed = _agree(self.local, answer, media, codec, theirs, self._offered)
+        others = tuple(
+            Alternative(
+                other,
+                format_.payload_type,
+                (find(self._offered, format_) or format_).payload_type,
+                media.fmtp(format_.payload_type) or "",
+            )
+            for other, format_ in common[1:]
+        )
+        # We offer no multiplexing, so an answer cannot accept it.
+        self.current = replace(agreed, rtcp_mux=False, srtp=keys, alternatives=others)
+        return self.current
 
     def answer(
         self, data: bytes, *, codec: str | None = None, **changes: Any
@@ -99,9 +122,15 @@ class AudioNegotiation:
             raise StateError("an offer of ours is waiting for its answer")
         offer = SessionDescription.parse(data)
         local = replace(self.local, **changes)
-        index, media, chosen, theirs = _choose(offer, local, codec)
-        agreed = _agree(local, offer, media, chosen, theirs, media.formats)
+        index, media, ours, theirs = _choose(offer, local, codec)
+        crypto = _protection(media, local)
+        agreed = _agree(local, offer, media, ours, theirs, media.formats)
+        if crypto is not None:
+            keys = SrtpKeys(crypto.suite, local.keys[crypto.suite], crypto.key)
+            agreed = replace(agreed, srtp=keys)
+            crypto = Crypto(crypto.tag, crypto.suite, keys.sends)
         self.local, self.current, self._index = local, agreed, index
+        self._agreed_proto = media.media.proto
         self._others = offer.media[:index] + offer.media[index + 1 :]
         self._offered = None
         self._remember(media.formats)
@@ -109,9 +138,28 @@ class AudioNegotiation:
         if agreed.telephone_event_pt is not None:
             formats.append(Format(agreed.telephone_event_pt, TELEPHONE_EVENT, theirs.clock_rate))
         audio = self._audio(formats, agreed.direction, media.media.proto, mux=agreed.rtcp_mux)
+        if crypto is not None:
+            audio.add("a", f"crypto:{crypto}")
         return self._write(audio), agreed
 
+    def _accepted_keys(self, media: MediaDescription) -> SrtpKeys | None:
+        """The keys of an answer. Raises NotAcceptable where there must be some."""
+        keys = accepted(media, self._offered_keys)
+        if keys is None and (self.local.srtp == "required" or is_secure(media)):
+            raise NotAcceptable("the answer has no a=crypto, and the audio must be protected")
+        return keys
+
     # Writing
+
+    def _proto(self) -> str:
+        """What we offer: what was agreed on last, else as the policy says.
+
+        With ``preferred`` the keys come with RTP/AVP, as a caller is understood by those who know
+        nothing of SRTP as well.
+        """
+        if self._agreed_proto is not None:
+            return self._agreed_proto
+        return "RTP/SAVP" if self.local.srtp == "required" else "RTP/AVP"
 
     def _our_formats(self) -> list[Format]:
         """Our codecs and their events, under payload types that stay the same for the call."""
@@ -154,13 +202,13 @@ class AudioNegotiation:
         self,
         formats: Sequence[Format],
         direction: Direction,
-        proto: str | None = None,
+        proto: str,
         *,
         mux: bool = False,
     ) -> MediaDescription:
         local = self.local
         types = tuple(str(each.payload_type) for each in formats)
-        media = MediaDescription.of(Media("audio", local.port, proto or local.protos[0], types))
+        media = MediaDescription.of(Media("audio", local.port, proto, types))
         for each in formats:
             media.add("a", f"rtpmap:{each}")
             if each.name.casefold() == TELEPHONE_EVENT:
@@ -199,13 +247,36 @@ def _choose(
     wanted = [each for each in local.codecs if codec in (None, each.name)]
     for index, media in enumerate(offer.media):
         what = media.media
-        if what.kind != "audio" or not what.port or what.proto not in local.protos:
+        if what.kind != "audio" or not what.port or not _suits(media, local):
             continue
         for each in wanted:
             for theirs in media.formats:
                 if theirs.matches(each.name, each.clock_rate, each.channels):
                     return index, media, each, theirs
     raise NotAcceptable("no audio stream and codec in common")
+
+
+def _suits(media: MediaDescription, local: LocalAudio) -> bool:
+    """Whether a stream can be had as it is to be: protected, or in the clear."""
+    if media.media.proto not in PROTOS:
+        return False
+    must = is_secure(media) or local.srtp == "required"
+    return not must or chosen(media, local.keys) is not None
+
+
+def _protection(media: MediaDescription, local: LocalAudio) -> Crypto | None:
+    """The keys a stream is protected by; who insists on none and offers some gets none."""
+    if not is_secure(media) and local.srtp == "off":
+        return None
+    return chosen(media, local.keys)
+
+
+def _in_common(
+    codecs: Sequence[CodecInfo], ours: Sequence[Format], media: MediaDescription
+) -> list[tuple[CodecInfo, Format]]:
+    """Codecs of an answer that we offered, in its order."""
+    both = [(codec_of(codecs, theirs), theirs) for theirs in voice(media.formats)]
+    return [(codec, theirs) for codec, theirs in both if codec and find(ours, theirs)]
 
 
 def _agree(
@@ -231,7 +302,7 @@ def _agree(
         remote=remote,
         remote_rtcp=rtcp,
         rtcp_mux=mux,
-        ptime_ms=packet_time(media, local.ptime_ms),
+        ptime_ms=packet_time(media, local.ptime_ms, codec.packet_times),
         telephone_event=sent | events(ours, codec.clock_rate) if sent else {},
         telephone_event_pt=next(iter(sent), None),
         fmtp=media.fmtp(theirs.payload_type) or "",

@@ -15,7 +15,8 @@ from .values import Format
 
 TELEPHONE_EVENT = "telephone-event"
 
-PACKET_TIMES = (10, 20, 30, 40, 60)
+PROTOS = ("RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF")
+"""Transports of audio we know; of the feedback profiles we send no feedback, which is allowed."""
 
 
 def offered_codecs(offer: SessionDescription) -> list[dict[str, Any]]:
@@ -73,10 +74,15 @@ def addresses(
     return (host, port), (host, port) if mux else rtcp, mux
 
 
-def packet_time(media: MediaDescription, ours: int) -> int:
-    """The longest packet time we can send that the peer's ptime and maxptime allow."""
-    wanted = min(media.ptime or ours, media.maxptime or max(PACKET_TIMES))
-    return max((each for each in PACKET_TIMES if each <= wanted), default=PACKET_TIMES[0])
+def packet_time(media: MediaDescription, ours: int, choice: Sequence[int]) -> int:
+    """The longest packet time of the codec that the peer's ptime and maxptime allow."""
+    wanted = min(media.ptime or ours, media.maxptime or max(choice))
+    return max((each for each in choice if each <= wanted), default=min(choice))
+
+
+def is_secure(media: MediaDescription) -> bool:
+    """Whether the stream must be protected (RFC 3711 section 12, RFC 5124)."""
+    return media.media.proto in ("RTP/SAVP", "RTP/SAVPF")
 
 
 def refused(media: MediaDescription) -> MediaDescription:
