@@ -15,10 +15,13 @@ import json
 import statistics
 import tempfile
 import time
+import wave
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .processes import Helper, children, cpu_seconds, helper
 from .server import Server
@@ -52,6 +55,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="measured time per row")
     parser.add_argument("--rooms", default="2,50", help="room sizes; comma-separated")
     parser.add_argument("--rate", type=int, default=16000, help="the rooms' sampling rate in Hz")
+    parser.add_argument(
+        "--also",
+        default="",
+        help="comma-separated: prompts (a file is played to every leg), recordings (of every leg);"
+        " a row each beside the same legs without",
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
     sizes = [int(n) for n in arguments.legs.split(",")]
@@ -63,8 +72,9 @@ def main() -> None:
         for room in (int(n) for n in arguments.rooms.split(",")):
             if room > 2 and legs != 50 and room * 10 != legs:
                 continue  # one room of 50, and ten of them
-            rows.append(server(legs, room, arguments.rate, arguments.seconds))
-            print(line(rows[-1], rows), flush=True)
+            for also in ("", *filter(None, arguments.also.split(","))):
+                rows.append(server(legs, room, arguments.rate, arguments.seconds, also))
+                print(line(rows[-1], rows), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
 
@@ -98,23 +108,35 @@ def floor(legs: int, seconds: float) -> Figures:
     return _figures("floor", legs, seconds, used, report, ticks, late, 0.0)
 
 
-def server(legs: int, room: int, rate: int, seconds: float) -> Figures:
-    """The whole server, called over SIP."""
+def server(legs: int, room: int, rate: int, seconds: float, also: str = "") -> Figures:
+    """The whole server, called over SIP; ``also``: what else goes on, on every leg."""
     with tempfile.TemporaryDirectory() as folder:
-        running = Server(Path(folder))
+        prompt = _prompt(Path(folder))
+        asked = {"": [], "prompts": [("play", prompt)], "recordings": [("record", {})]}[also]
+        running = Server(Path(folder), MEDIA_DIR=folder, RECORDING_DIR=f"{folder}/recordings")
         try:
             before = running.memory()
             arguments = [str(legs), str(room), str(WARM_UP), str(seconds)]
             with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
-                asyncio.run(running.call(legs, room, rate, load.hear()["port"]))
+                asyncio.run(running.call(legs, room, rate, load.hear()["port"], asked))
                 load.hear()
                 memory = (running.memory() - before) / legs / 1024
                 pids = [*children(running.pid), running.pid]
                 used, report, ticks, late = _measure(load, timer, pids, seconds, running.ticks)
         finally:
             running.stop()
-    what = f"rooms of {room} at {rate // 1000} kHz"
+    what = f"rooms of {room} at {rate // 1000} kHz" + (f", {also}" if also else "")
     return _figures(what, legs, seconds, used, report, ticks, late, memory)
+
+
+def _prompt(folder: Path) -> dict[str, Any]:
+    """Ten seconds of very quiet noise, so that latency can still be heard, played for ever."""
+    noise = np.random.default_rng(1).integers(-8, 9, 80000).astype("<i2")
+    with wave.open(str(folder / "prompt.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(noise.tobytes())
+    url = (folder / "prompt.wav").as_uri()
+    return {"url": url, "mime_type": "audio/wav", "repeat": -1}
 
 
 def _measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,9 +10,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from .processes import children, resident_bytes
+
+Request = tuple[str, dict[str, Any]]
+"""Path below a leg, and what is posted to it."""
 
 
 class Server:
@@ -59,8 +65,10 @@ class Server:
                     totals[name] += float(metric.split()[1])
         return totals["late_ticks"], totals["ticks"]
 
-    async def call(self, legs: int, room: int, rate: int, port: int) -> None:
-        """Open the rooms and call every phone into its own."""
+    async def call(
+        self, legs: int, room: int, rate: int, port: int, also: Iterable[Request] = ()
+    ) -> None:
+        """Open the rooms and call every phone into its own; then ask for ``also`` of each leg."""
         import httpx
 
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._http}/v1") as api:
@@ -68,6 +76,7 @@ class Server:
                 (
                     await api.post("/rooms", json={"id": f"r{number}", "sample_rate": rate})
                 ).raise_for_status()
+            ids: list[str] = []
             for number in range(legs):
                 answer = await api.post(
                     "/legs",
@@ -79,6 +88,11 @@ class Server:
                     },
                 )
                 answer.raise_for_status()
+                ids.append(answer.json()["id"])
+            await asyncio.sleep(1.0)  # the last answers are on their way
+            for path, body in also:
+                for leg in ids:
+                    (await api.post(f"/legs/{leg}/{path}", json=body)).raise_for_status()
 
     def stop(self) -> None:
         """End it at once."""
