@@ -51,6 +51,16 @@ class SipCall(Call):
         agreed = self.media.agreed if self.media else None
         return agreed is not None and agreed.telephone_event_pt is not None
 
+    def send_text(self, text: str) -> None:
+        if self.media is None or not self.media.takes_text:
+            super().send_text(text)
+        else:
+            self.media.send_text(text)
+
+    @property
+    def takes_text(self) -> bool:
+        return self.media is not None and self.media.takes_text
+
     def release(self) -> None:
         """The leg is over."""
         if self.media is not None:

@@ -36,7 +36,7 @@ class CreateSipLeg(CreateLeg):
     outbound_proxy: str | None = Field(
         None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"
     )
-    rtt: bool = Field(False, description="Offer real-time text; not available yet")
+    rtt: bool = Field(False, description="Offer real-time text (T.140) beside the audio")
 
     def target(self) -> Uri:
         """Whom to call. Raises BadRequest."""

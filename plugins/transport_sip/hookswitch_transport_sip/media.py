@@ -6,19 +6,21 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import SignalPort, UpdatePort
-from hookswitch.plugin import Conflict, Leg, Switch
+from hookswitch.plugin import Conflict, Leg, Switch, Unavailable
 
 from .rtp.params import RtpParams
 from .rtp_ports import PortPair
 from .sdp.audio import LocalAudio, NegotiatedAudio
 from .sdp.negotiation import AudioNegotiation
+from .sdp.session import SessionNegotiation
 from .settings import SipSettings
+from .text_media import TextMedia, text_params
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
 
@@ -26,7 +28,11 @@ _TOTALS = ("packets_received", "packets_lost", "packets_sent")
 
 
 class CallMedia:
-    """One audio stream. `close` undoes everything; it may be called at any time."""
+    """One audio stream, and text beside it where both sides want it.
+
+    ``take_ports`` is asked for ports of the text. `close` undoes everything; it may be called at
+    any time.
+    """
 
     def __init__(
         self,
@@ -35,8 +41,11 @@ class CallMedia:
         leg: Leg,
         ports: PortPair,
         codecs: Sequence[CodecInfo],
+        take_ports: Callable[[], PortPair],
         signalling_ip: str | None = None,
         host: str | None = None,
+        *,
+        rtt: bool = False,
     ) -> None:
         """``host`` is announced; default the preferred family's address."""
         self._switch, self._settings, self._leg = switch, settings, leg
@@ -48,7 +57,11 @@ class CallMedia:
             port=ports.port,
             session_id=secrets.randbits(62),
         )
-        self.negotiation = AudioNegotiation(local)
+        self.negotiation = SessionNegotiation(
+            AudioNegotiation(local), self._text_port, offer_text=rtt
+        )
+        self._take_ports = take_ports
+        self._text: TextMedia | None = None
         self._opened = self._closed = False
         self._numbers = {
             "ssrc": secrets.randbits(32),
@@ -66,6 +79,7 @@ class CallMedia:
 
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
+        await self._apply_text()
         params = await self._params(agreed)
         if self._opened:
             changed = {k: v for k, v in params.pack().items() if k not in self._numbers}
@@ -93,6 +107,47 @@ class CallMedia:
         """Release the sockets; the port in the mixer is closed by the leg's end."""
         self._closed = True
         self._ports.close()
+        self._close_text()
+
+    # -- text
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether text can be sent now."""
+        agreed = self.negotiation.text
+        return self._text is not None and agreed is not None and agreed.direction.sends
+
+    def send_text(self, text: str) -> None:
+        """Send text where `takes_text`. Raises OperationFailed."""
+        assert self._text is not None
+        self._text.write(text)
+
+    def _text_port(self) -> int | None:
+        """Our port for text; None when text is refused here, or no port is left."""
+        if self._text is None and self._switch.settings.rtt_enabled and not self._closed:
+            try:
+                self._text = TextMedia(self._take_ports(), self._leg.text_received)
+            except Unavailable as error:
+                self._leg.log.warning("no text in this call: %s", error)
+        return None if self._text is None else self._text.port
+
+    async def _apply_text(self) -> None:
+        """Have the text be as agreed. Raises OSError (a name that is none)."""
+        agreed = self.negotiation.text
+        if agreed is None:
+            self._close_text()
+            return
+        remote, rtcp = await _numeric(agreed.remote), await _numeric(agreed.remote_rtcp)
+        if self._text is not None:
+            cname = f"{self._leg.id}@{self._settings.announced_ip}"
+            self._text.apply(text_params(agreed, remote, rtcp, self._signalling_ip, cname))
+
+    def _close_text(self) -> None:
+        if self._text is not None:
+            self._text.close()
+            self._text = None
+
+    # -- audio
 
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
         settings = self._settings

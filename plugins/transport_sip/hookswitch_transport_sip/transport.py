@@ -118,21 +118,31 @@ class SipTransport(Transport):
     # -- calls
 
     async def originate(self, request: CreateSipLeg) -> Leg:
-        if request.rtt:
-            raise BadRequest("rtt: real-time text over SIP is not available in this version")
+        if request.rtt and not self.switch.settings.rtt_enabled:
+            raise BadRequest("rtt: real-time text is disabled on this server (RTT_ENABLED)")
         target, caller = request.target(), request.caller(self.settings)
         routes = request.routes(self.settings)
         codecs = self._codecs
         if request.codecs is not None:
             codecs = self._choose_codecs(request.codecs, "codecs")
         way = await self._way_to(target, routes)
-        ports = self._ports[way.is_ipv6].take()
+        take_ports = self._ports[way.is_ipv6].take
+        ports = take_ports()
         try:
             leg = self.switch.create_leg("sip_outbound", request.options())
         except Unavailable:
             ports.close()
             raise
-        media = CallMedia(self.switch, self.settings, leg, ports, codecs, host=way.announced)
+        media = CallMedia(
+            self.switch,
+            self.settings,
+            leg,
+            ports,
+            codecs,
+            take_ports,
+            host=way.announced,
+            rtt=request.rtt,
+        )
         auth = request.auth
         try:
             dialogue = self.signalling.agent.invite(
@@ -146,7 +156,7 @@ class SipTransport(Transport):
                 password=auth.password if auth else "",
             )
         except ParseError as error:
-            ports.close()
+            media.close()
             await leg.disconnected("invite_failed")
             raise BadRequest(f"headers: {error}") from None
         call = OutboundSipCall(self, leg, dialogue)
@@ -160,9 +170,16 @@ class SipTransport(Transport):
     def open_media(self, leg: Leg, signalling_ip: str) -> CallMedia:
         """Media for an inbound call. Raises Unavailable when no port is left."""
         way = self.settings.way_to(signalling_ip)
-        ports = self._ports[way.is_ipv6].take()
+        take = self._ports[way.is_ipv6].take
         return CallMedia(
-            self.switch, self.settings, leg, ports, self._codecs, signalling_ip, way.announced
+            self.switch,
+            self.settings,
+            leg,
+            take(),
+            self._codecs,
+            take,
+            signalling_ip,
+            way.announced,
         )
 
     def codec_named(self, name: str) -> CodecInfo | None:
