@@ -1,0 +1,127 @@
+"""Real-time text: Linphones, WebSocket legs and the application write to each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.peers import Peer, connected
+
+from . import processes
+from .client import Api, Events, api_of, events_of
+from .linphone import RELEASED, RUNNING, linphone
+from .server import Server
+
+
+def read(events: Events, leg: str) -> str:
+    """What came from a leg, as events told it."""
+    return "".join(e["text"] for e in events.of(leg, "rtt.received"))
+
+
+async def test_a_phone_that_calls_and_one_that_is_called(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with linphone(tmp_path / "alice") as alice, linphone(tmp_path / "bob") as bob:
+        await alice.do(dial=f"sip:room@127.0.0.1:{server.sip_port}")
+        inbound = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{inbound}/rtt", 409, text="too early")
+        await api.post(f"/legs/{inbound}/answer", 202)
+        outbound = await api.call(bob.uri, rtt=True)
+        for leg in (inbound, outbound):
+            await events.wait("leg.connected", leg_id=leg)
+        await alice.reaches(RUNNING)
+        await bob.reaches(RUNNING)
+        # from the application
+        await api.post(f"/legs/{inbound}/rtt", 200, text="Grüße")
+        await api.post(f"/legs/{outbound}/rtt", 200, text="to Bob")
+        await alice.reads("Grüße")
+        await bob.reads("to Bob")
+        # to the application
+        await alice.do(write="hello ä😀")
+        await events.wait("rtt.received", lambda e: read(events, inbound) == "hello ä😀")
+        assert bob.text == "to Bob"
+        # among phones of a room
+        for leg in (inbound, outbound):
+            await api.post("/rooms/text/legs", 200, leg_id=leg)
+        await bob.do(write="abc\bd")
+        await alice.reads("Grüßeabc\bd")
+        await events.wait("rtt.received", lambda e: read(events, outbound) == "abc\bd")
+        assert bob.text == "to Bob", "nobody reads himself"
+        for phone, leg in ((alice, inbound), (bob, outbound)):
+            await phone.do(hang_up=True)
+            await events.ended(leg)
+            await phone.reaches(RELEASED)
+    assert not any(e["loss_marker"] for e in events.all if e["type"] == "rtt.received")
+
+
+def written(peer: Peer) -> str:
+    """What a WebSocket was sent."""
+    return "".join(m["text"] for m in peer.json if m["type"] == "text")
+
+
+async def test_phones_and_programs_in_a_room(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    address = server.url.replace("http://", "ws://") + "/v1/legs/websocket?room_id=r&rtt=true"
+    async with linphone(tmp_path / "alice") as alice, connected(address) as program:
+        leg = await api.call(alice.uri, rtt=True, room_id="r")
+        await events.wait("leg.joined_room", leg_id=leg)
+        await alice.reaches(RUNNING)
+        await program.send(type="text", text="from a program\r\n")
+        await alice.do(write="from a phone")
+        await events.wait("rtt.received", lambda e: read(events, leg) == "from a phone")
+        await processes.until(lambda: written(program) == "from a phone", 5)
+        await alice.reads("from a program\r\n")
+        for command, text in (("reject", "unseen"), ("accept", "seen")):
+            await api.post(f"/legs/{leg}/rtt/{command}", 200)
+            await program.send(type="text", text=text)
+            await events.wait("rtt.received", text=text)
+        await alice.reads("from a program\r\nseen")
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+
+
+async def test_text_survives_the_media_worker(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with linphone(tmp_path / "alice") as alice:
+        leg = await api.call(alice.uri, rtt=True)
+        await events.wait("leg.connected", leg_id=leg)
+        await alice.reaches(RUNNING)
+        await api.post(f"/legs/{leg}/rtt", 200, text="before")
+        (worker,) = server.workers
+        server.expected.append(r"worker media-0 died \(status -9\)")
+        os.kill(worker, signal.SIGKILL)
+        await api.post(f"/legs/{leg}/rtt", 200, text=" and after")
+        await alice.reads("before and after")
+        await alice.do(write="me too")
+        await events.wait("rtt.received", lambda e: read(events, leg) == "me too")
+        await processes.until(lambda: len(set(server.workers) - {worker}) == 1, 10)
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+
+
+async def test_a_server_without_text(events: Events, tmp_path: Path) -> None:
+    running = Server(tmp_path, RTT_ENABLED="false")
+    try:
+        running.start()
+        async with (
+            api_of(running.url) as api,
+            events_of(running.url) as told,
+            linphone(tmp_path / "alice") as alice,
+        ):
+            refused = await api.post("/legs", 400, type="sip", to=alice.uri, rtt=True)
+            assert refused["error"].startswith("rtt: ")
+            await alice.do(dial=f"sip:room@127.0.0.1:{running.sip_port}")
+            leg = (await told.wait("leg.ringing"))["leg_id"]
+            await api.post(f"/legs/{leg}/answer", 202)
+            await told.wait("leg.connected", leg_id=leg)
+            await alice.reaches(RUNNING)
+            refused = await api.post(f"/legs/{leg}/rtt", 409, text="x")
+            assert "not negotiated" in refused["error"]
+            await alice.do(hang_up=True)
+            await told.ended(leg)
+        running.stop()
+    finally:
+        running.close()
