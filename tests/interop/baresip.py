@@ -155,12 +155,20 @@ UDP = Line()
 
 @asynccontextmanager
 async def baresip(
-    folder: Path, frequency: float, dbfs: float = -12.0, line: Line = UDP
+    folder: Path,
+    frequency: float,
+    dbfs: float = -12.0,
+    line: Line = UDP,
+    *,
+    account: str = "",
 ) -> AsyncIterator[Baresip]:
-    """A phone that plays this tone; the folder's name is its user name."""
+    """A phone that plays this tone; the folder's name is its user name.
+
+    ``account`` are parameters of its account, such as ``dtmfmode=info``.
+    """
     processes.need("baresip")
     sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
-    _furnish(folder, line, sip_port, control_port, tone(frequency, 60.0, RATE, dbfs))
+    _furnish(folder, line, account, sip_port, control_port, tone(frequency, 60.0, RATE, dbfs))
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "baresip", "-f", str(folder), stdin=DEVNULL, stdout=log, stderr=STDOUT
@@ -181,7 +189,9 @@ async def baresip(
         await process.wait()
 
 
-def _furnish(folder: Path, line: Line, sip_port: int, control_port: int, sound: np.ndarray) -> None:
+def _furnish(
+    folder: Path, line: Line, account: str, sip_port: int, control_port: int, sound: np.ndarray
+) -> None:
     """The folder a phone is configured by."""
     folder.mkdir()
     config = _CONFIG.format(
@@ -189,7 +199,8 @@ def _furnish(folder: Path, line: Line, sip_port: int, control_port: int, sound: 
     )
     (folder / "config").write_text(config)
     (folder / "accounts").write_text(
-        f"<sip:{folder.name}@{line.account}>;regint=0;audio_codecs=PCMU;answermode=manual\n"
+        f"<sip:{folder.name}@{line.account}>;regint=0;audio_codecs=PCMU;answermode=manual"
+        f"{account and ';' + account}\n"
     )
     (folder / "contacts").touch()
     with wave.open(str(folder / "tone.wav"), "wb") as file:
