@@ -161,17 +161,21 @@ async def sipp(
     transport: str = "u1",
     host: str = "127.0.0.1",
     port: int | None = None,
+    sdp: str = "sdp",
 ) -> AsyncIterator[Sipp]:
     """Run a scenario: as caller of the port ``target``, or waiting to be called.
 
-    ``fields`` are put in where the scenario says ``@name@``. ``transport`` is SIPp's: ``u1`` is
-    UDP, ``t1`` one TCP connection, ``tn`` one for each call. An IPv6 ``host`` is in brackets.
+    ``fields`` are put in where the scenario says ``@name@``; ``sdp`` names another description to
+    stand where it says ``@sdp@``. ``transport`` is SIPp's: ``u1`` is UDP, ``t1`` one TCP
+    connection, ``tn`` one for each call. An IPv6 ``host`` is in brackets.
     """
     processes.need("sipp")
     port = port or processes.free_port()
     folder = folder / f"sipp-{Path(scenario).stem}-{port}"
     folder.mkdir()
-    (folder / "scenario.xml").write_text(expand((SCENARIOS / scenario).read_text(), fields or {}))
+    (folder / "scenario.xml").write_text(
+        expand((SCENARIOS / scenario).read_text(), {"sdp": _MACROS[sdp], **(fields or {})})
+    )
     process = await asyncio.create_subprocess_exec(
         "sipp",
         *([f"{host}:{target}"] if target else []),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hookswitch.plugin import ApiModel, BadRequest, CreateLeg
 
-from .settings import SipSettings, outbound_proxy
+from .settings import InbandDtmf, SipSettings, outbound_proxy
 from .sip.address import NameAddr
 from .sip.errors import ParseError
 from .sip.uri import Uri
@@ -37,6 +37,9 @@ class CreateSipLeg(CreateLeg):
         None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"
     )
     rtt: bool = Field(False, description="Offer real-time text (T.140) beside the audio")
+    inband_dtmf: InbandDtmf | None = Field(
+        None, description="Listen for digits in the audio; default SIP_INBAND_DTMF"
+    )
 
     def target(self) -> Uri:
         """Whom to call. Raises BadRequest."""

@@ -19,7 +19,7 @@ from .rtp_ports import PortPair
 from .sdp.audio import LocalAudio, NegotiatedAudio
 from .sdp.negotiation import AudioNegotiation
 from .sdp.session import SessionNegotiation
-from .settings import SipSettings
+from .settings import InbandDtmf, SipSettings
 from .text_media import TextMedia, text_params
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
@@ -46,6 +46,7 @@ class CallMedia:
         host: str | None = None,
         *,
         rtt: bool = False,
+        inband_dtmf: InbandDtmf | None = None,
     ) -> None:
         """``host`` is announced; default the preferred family's address."""
         self._switch, self._settings, self._leg = switch, settings, leg
@@ -61,6 +62,7 @@ class CallMedia:
             AudioNegotiation(local), self._text_port, offer_text=rtt
         )
         self._take_ports = take_ports
+        self._inband_dtmf = inband_dtmf or settings.sip_inband_dtmf
         self._text: TextMedia | None = None
         self._opened = self._closed = False
         self._numbers = {
@@ -166,6 +168,8 @@ class CallMedia:
             ptime_ms=agreed.ptime_ms,
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
+            inband_dtmf=self._inband_dtmf == "on"
+            or (self._inband_dtmf == "auto" and agreed.telephone_event_pt is None),
             jitter_ms=settings.sip_jitter_buffer_ms,
             jitter_max_ms=settings.sip_jitter_buffer_max_ms,
             rtp_timeout_s=settings.rtp_timeout,

@@ -142,6 +142,7 @@ class SipTransport(Transport):
             take_ports,
             host=way.announced,
             rtt=request.rtt,
+            inband_dtmf=request.inband_dtmf,
         )
         auth = request.auth
         try:

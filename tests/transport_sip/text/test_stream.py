@@ -9,6 +9,7 @@ from hookswitch_transport_sip.text.packets import TextPacket
 from hookswitch_transport_sip.text.receiver import ReceiveFormat
 from hookswitch_transport_sip.text.sender import FirstNumbers, SendFormat
 from hookswitch_transport_sip.text.stream import TextParams, TextStream
+from tests.fuzz.fuzz_text import main as fuzz
 
 ALICE, BOB, EVE = ("192.0.2.1", 4000), ("192.0.2.2", 6000), ("203.0.113.9", 666)
 
@@ -91,3 +92,7 @@ def test_reports_and_a_goodbye() -> None:
     assert texts[-1].endswith(b"!")
     ((data, _),) = alice.rtcp_to_send()
     assert Goodbye((1,)) in (parse(data) or [])
+
+
+def test_the_fuzz_target_runs() -> None:
+    fuzz(2000, seed=7)

@@ -21,6 +21,7 @@ from hookswitch.mixer.bank import TICKS_PER_SECOND, BankError, Frames, PortRepor
 
 from .arrivals import Arrivals
 from .endpoint import Endpoint
+from .inband import Inband
 from .intake import NO_AUDIO, Intake
 from .lock import Heard
 from .media import Media
@@ -61,6 +62,7 @@ class RtpBank:
         self._receiver = Receiver(capacity, self._numbers.errors, arrivals, self._settled)
         self._intake = Intake(capacity, arrivals, self._take_special)
         self._media = Media(capacity, self._intake, self._numbers)
+        self._inband = Inband(capacity)
         self._supervision = Supervision(capacity, self._intake, self._numbers, self._report)
         self._ticks = 0
 
@@ -97,6 +99,7 @@ class RtpBank:
         self._media.lanes[port.rate].open(slot, row, params.jitter_ms, params.jitter_max_ms)
         self._media.start(port, decoder)
         self._mark_plain(port)
+        self._inband.watch(slot, row, port.rate, wanted=params.inband_dtmf)
         self._receiver.add(endpoint)
         self._supervision.open(port, now)
 
@@ -114,6 +117,7 @@ class RtpBank:
             self._relink(known)
         if old.remote_rtcp != new.remote_rtcp:
             known.endpoint.rtcp_learned = None
+        self._inband.watch(slot, known.row, known.rate, wanted=new.inband_dtmf)
         if new.timeout_enabled and not old.timeout_enabled:
             self._intake.heard[slot] = self._clock()
         self._mark_plain(known)
@@ -146,6 +150,7 @@ class RtpBank:
         self._supervision.close(known, self._clock())
         self._receiver.remove(known.endpoint)
         self._watched[slot] = self._waiting[slot] = False
+        self._inband.watch(slot, known.row, known.rate, wanted=False)
         self._media.lanes[known.rate].close(slot)
         self._media.stop(known)
         known.endpoint.close()
@@ -186,6 +191,10 @@ class RtpBank:
         for rate, lane in self._media.lanes.items():
             if rate in inputs:
                 lane.pull(inputs[rate])
+        for slot, digit in self._inband.detect(inputs):
+            port = self._by_slot[slot]
+            if not port.events.started:  # else the phone sends events, and the tone as well
+                self._report(port, "digit", {"digit": digit})
 
     def push(self, outputs: Frames, now: float) -> None:
         """Encode and send 20 ms of every port; then do what is due now and then."""

@@ -32,6 +32,8 @@ class RtpParams:
 
     ``remote`` and ``remote_rtcp`` are the addresses of the peer's SDP; ``signalling_ip`` is where
     its SIP comes from, a hint when it is behind a NAT. Hosts are numeric.
+
+    ``inband_dtmf``: digits are listened for in the audio, until the first telephone event comes.
     """
 
     codec: str
@@ -51,6 +53,7 @@ class RtpParams:
     ptime_ms: int = 20
     send: bool = True
     receive: bool = True
+    inband_dtmf: bool = False
     jitter_ms: int = 0
     jitter_max_ms: int = 300
     rtp_timeout_s: float = 30.0
