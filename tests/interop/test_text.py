@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import signal
+import struct
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.peers import Peer, connected
 
@@ -12,6 +18,7 @@ from . import processes
 from .client import Api, Events, api_of, events_of
 from .linphone import RELEASED, RUNNING, linphone
 from .server import Server
+from .sipp import sipp
 
 
 def read(events: Events, leg: str) -> str:
@@ -102,8 +109,68 @@ async def test_text_survives_the_media_worker(
         await events.ended(leg)
 
 
-async def test_a_server_without_text(events: Events, tmp_path: Path) -> None:
-    running = Server(tmp_path, RTT_ENABLED="false")
+class TextPeer(asyncio.DatagramProtocol):
+    """A socket that speaks plain T.140 over RTP, and loses packets on purpose."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.transport: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        assert data[1] & 0x7F == 98
+        self.heard += data[12:].replace("\ufeff".encode(), b"")
+
+    def send(self, port: int, texts: list[str | None]) -> None:
+        """One packet for each text; those for None are lost."""
+        for number, text in enumerate(texts, 65534):
+            if text is not None:
+                header = struct.pack("!BBHII", 0x80, 98, number & 0xFFFF, number * 300, 7)
+                self.transport.sendto(header + text.encode(), ("127.0.0.1", port))
+
+
+async def test_text_comes_and_goes_by_reinvite(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    transport, peer = await loop.create_datagram_endpoint(TextPeer, local_addr=("127.0.0.1", 0))
+    fields = {"text-port": str(transport.get_extra_info("sockname")[1])}
+    async with sipp(
+        "caller_changes_text.xml", tmp_path, target=server.sip_port, fields=fields
+    ) as caller:
+        leg = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{leg}/answer", 202)
+        await events.wait("leg.connected", leg_id=leg)
+        await api.post(f"/legs/{leg}/rtt", 409, text="not yet")
+        await caller.saw("CSeq: 2 ACK")
+        await api.post(f"/legs/{leg}/rtt", 200, text="now")
+        await processes.until(lambda: peer.heard == b"now", 5)
+        (port,) = re.findall(r"m=text (\d+) RTP/AVP 98\r?\na=rtpmap", caller.messages)[-1:]
+        peer.send(int(port), ["\ufeff", "one", "two", None, "four\b"])
+        await events.wait("rtt.received", lambda e: read(events, leg) == "onetwo\ufffdfour\b")
+        lossy = [e["loss_marker"] for e in events.of(leg, "rtt.received")]
+        assert lossy == [*[False] * (len(lossy) - 1), True]
+        await caller.saw("CSeq: 3 ACK")
+        await api.post(f"/legs/{leg}/rtt", 409, text="no more")
+        assert int(port) not in processes.udp_ports(server.pid)
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+        await caller.succeeded()
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"RTT_ENABLED": "false"},
+        {"RTP_PORT_MIN": "29000", "RTP_PORT_MAX": "29001"},
+    ],
+)
+async def test_a_server_without_text(tmp_path: Path, settings: dict[str, str]) -> None:
+    """Text is refused alone, whether the server wants none or has no ports for it."""
+    running = Server(tmp_path, **settings)
     try:
         running.start()
         async with (
@@ -111,8 +178,9 @@ async def test_a_server_without_text(events: Events, tmp_path: Path) -> None:
             events_of(running.url) as told,
             linphone(tmp_path / "alice") as alice,
         ):
-            refused = await api.post("/legs", 400, type="sip", to=alice.uri, rtt=True)
-            assert refused["error"].startswith("rtt: ")
+            if "RTT_ENABLED" in settings:
+                refused = await api.post("/legs", 400, type="sip", to=alice.uri, rtt=True)
+                assert refused["error"].startswith("rtt: ")
             await alice.do(dial=f"sip:room@127.0.0.1:{running.sip_port}")
             leg = (await told.wait("leg.ringing"))["leg_id"]
             await api.post(f"/legs/{leg}/answer", 202)

@@ -111,6 +111,13 @@ def test_a_server_without_text_refuses_it() -> None:
     assert bob.text is None
 
 
+def test_without_a_port_no_text_is_offered() -> None:
+    alice = session(text=True, port=None)
+    assert media_of(alice.offer()) == ["audio 4000 RTP/AVP 0 8 101"]
+    alice.receive_answer(offer_of(*AUDIO))
+    assert alice.text is None
+
+
 def test_of_several_text_streams_the_first_that_suits() -> None:
     bob = session(BOB)
     answer, _ = bob.answer(offer_of(*AUDIO, "m=text 5000 RTP/SAVP 98", *TEXT, *TEXT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -162,3 +163,26 @@ def test_any_packets_leave_it_working(payloads: list[bytes]) -> None:
         receiver.receive(TextPacket(99, number, 0, 7, payload), 0.0)
     receiver.handle_timer(1.0)
     assert read(stream(ALPHABET, ssrc=9), receiver).endswith(LETTERS)
+
+
+def captured() -> list[TextPacket]:
+    """What a Linphone 5.1 sent while somebody typed."""
+    lines = Path(__file__).with_name("linphone.hex").read_text().split()
+    packets = [TextPacket.unpack(bytes.fromhex(line)) for line in lines]
+    return [packet for packet in packets if packet is not None]
+
+
+TYPED = "Grüßex\b aus der Ferne\u2028😀"
+
+
+def test_a_linphone() -> None:
+    receiver = TextReceiver(ReceiveFormat((98,), (99,)))
+    assert read(captured(), receiver) == TYPED
+    assert (receiver.counts.received, receiver.counts.lost) == (19, 0)
+
+
+def test_a_linphone_over_a_bad_network() -> None:
+    packets = captured()
+    assert read(packets[::3] + packets[-1:]) == TYPED
+    assert read([*packets[:3], packets[4], packets[3], packets[3], *packets[5:]]) == TYPED
+    assert read(packets[:4] + packets[7:]) == "Grüße\ufffd\b aus der Ferne\u2028😀"

@@ -47,10 +47,8 @@ class SessionNegotiation:
     def offer(self, **changes: Any) -> bytes:
         """An offer; see `AudioNegotiation.offer`. Text stays as it is, once agreed or refused."""
         body = self.audio.offer(**changes)
-        if self._text_index is not None or self._offer_text:
-            description = SessionDescription.parse(body)
-            self._put(description, self._offered_text())
-            body = bytes(description)
+        if (medium := self._offered_text()) is not None:
+            body = self._with_text(body, medium)
         return self._numbered(body)
 
     def abandon_offer(self) -> None:
@@ -75,22 +73,19 @@ class SessionNegotiation:
         """The answer to an offer; see `AudioNegotiation.answer`."""
         body, agreed = self.audio.answer(data, codec=codec, **changes)
         self._text.refuse()
-        self._offer_text = False
+        # a text stream that we refuse now is one of those the audio negotiation remembers
+        self._text_index, self._offer_text = None, False
         if b"m=text " in data:
-            offer, description = SessionDescription.parse(data), SessionDescription.parse(body)
-            medium = self._answered_text(offer)
+            medium = self._answered_text(SessionDescription.parse(data))
             if medium is not None:
-                self._put(description, medium)
-                body = bytes(description)
+                body = self._with_text(body, medium)
         return self._numbered(body), agreed
 
-    def _offered_text(self) -> MediaDescription:
+    def _offered_text(self) -> MediaDescription | None:
         port = self._text_port() if self._offer_text else None
         if port is not None:
             return self._text.offer(port, self.audio.local.direction)
-        if self._text.medium is None:
-            self._text.offer(0, self.audio.local.direction)
-        return self._text.refused()
+        return None if self._text_index is None else self._text.refused()
 
     def _answered_text(self, offer: SessionDescription) -> MediaDescription | None:
         """Our answer to the first text stream of an offer that suits us."""
@@ -109,11 +104,13 @@ class SessionNegotiation:
             return answered
         return None
 
-    def _put(self, description: SessionDescription, medium: MediaDescription) -> None:
-        """Have the text stand in its place, or behind all others the first time."""
+    def _with_text(self, body: bytes, medium: MediaDescription) -> bytes:
+        """The text stream in its place; behind all others the first time."""
+        description = SessionDescription.parse(body)
         if self._text_index is None:
             self._text_index = len(description.media)
         description.media[self._text_index : self._text_index + 1] = [medium]
+        return bytes(description)
 
     def _numbered(self, body: bytes) -> bytes:
         """With the session's version, which grows only when something changed (section 8)."""
