@@ -89,7 +89,7 @@ class RtpBank:
         except BankError:
             self._free.append(slot)
             raise
-        digits = EventSender(params.clock_rate)
+        digits = EventSender(params.event_rate)
         member = Member(endpoint, row, params.send, digits, params.telephone_event_pt)
         port = RtpPort(spec.id, slot, row, spec.rate, params, endpoint, member)
         self._ports[spec.id] = self._by_slot[slot] = port

@@ -59,6 +59,7 @@ class Media:
         self._numbers.fresh[port.slot] |= params.send and not port.params.send
         port.params = params
         port.member.sends, port.member.digits_pt = params.send, params.telephone_event_pt
+        port.member.digits.clock_rate = params.event_rate
         if same_codec:
             self._join(port, decoder)
         else:

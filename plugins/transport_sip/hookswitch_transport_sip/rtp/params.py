@@ -80,6 +80,13 @@ class RtpParams:
         """Payload type of the audio we receive."""
         return self.payload_type if self.receive_payload_type is None else self.receive_payload_type
 
+    @property
+    def event_rate(self) -> int:
+        """Clock rate of the events we send, which need not be the codec's."""
+        if self.telephone_event_pt is None:
+            return self.clock_rate
+        return self.telephone_event.get(self.telephone_event_pt, self.clock_rate)
+
     def numbers_at(self, now: float) -> tuple[int, int]:
         """Sequence number and timestamp as they would be, had the port sent since it began."""
         elapsed = max(now - self.started_at, 0.0)
