@@ -165,5 +165,7 @@ class SipCall(Call):
         """Digits of phones that send them by INFO."""
         request = event.request
         digit = unpack_digit(request.content_type or "", request.body)
-        if digit is not None:
+        if digit is None:
+            return
+        if self.media is None or self.media.is_new_digit(digit, "info"):
             self.leg.digit_received(digit)

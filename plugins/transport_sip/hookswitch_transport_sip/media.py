@@ -20,6 +20,7 @@ from .sdp.audio import LocalAudio, NegotiatedAudio
 from .sdp.negotiation import AudioNegotiation
 from .sdp.session import SessionNegotiation
 from .settings import InbandDtmf, SipSettings
+from .sip.digit_sources import DigitSources
 from .text_media import TextMedia, text_params
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
@@ -71,6 +72,7 @@ class CallMedia:
             "timestamp": secrets.randbits(32),
             "started_at": time.monotonic(),
         }
+        self._digits = DigitSources()
         self._before: dict[str, int] = dict.fromkeys(_TOTALS, 0)
         self._last: Mapping[str, Any] = {}
 
@@ -110,6 +112,10 @@ class CallMedia:
         self._closed = True
         self._ports.close()
         self._close_text()
+
+    def is_new_digit(self, digit: str, source: str) -> bool:
+        """Whether a digit has not come another way already."""
+        return self._digits.is_new(digit, source, asyncio.get_running_loop().time())
 
     # -- text
 
@@ -181,6 +187,8 @@ class CallMedia:
     def _on_report(self, report: PortReport) -> None:
         if report.kind == "stats":
             report = PortReport(report.port, report.kind, self._summed(report.data))
+        elif report.kind == "digit" and not self.is_new_digit(str(report.data["digit"]), "rtp"):
+            return
         self._leg.on_report(report)
 
     def _summed(self, data: Mapping[str, Any]) -> dict[str, Any]:
