@@ -122,8 +122,9 @@ class CallMedia:
     @property
     def takes_text(self) -> bool:
         """Whether text can be sent now."""
-        agreed = self.negotiation.text
-        return self._text is not None and agreed is not None and agreed.direction.sends
+        agreed, text = self.negotiation.text, self._text
+        is_open = text is not None and text.is_open
+        return is_open and agreed is not None and agreed.direction.sends
 
     def send_text(self, text: str) -> None:
         """Send text where `takes_text`. Raises OperationFailed."""

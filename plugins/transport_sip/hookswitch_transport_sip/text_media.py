@@ -21,7 +21,9 @@ from .text.receiver import ReceiveFormat
 from .text.sender import FirstNumbers, SendFormat, TooMuchText
 from .text.stream import Address, TextParams, TextStream
 
-_LARGEST = 65535
+_LARGEST = 2048
+"""Bytes of a datagram that is looked at."""
+
 _MOST_AT_ONCE = 32
 """Datagrams taken before others on the loop have their turn."""
 
@@ -38,6 +40,11 @@ class TextMedia:
     @property
     def port(self) -> int:
         return self._ports.port
+
+    @property
+    def is_open(self) -> bool:
+        """Whether text can be written."""
+        return self._stream is not None
 
     def apply(self, params: TextParams) -> None:
         """Begin, or go on otherwise."""

@@ -68,6 +68,16 @@ def test_nothing_goes_to_a_peer_on_hold_and_nothing_comes_from_it() -> None:
     assert stream(None, 3).to_send() == []
 
 
+def test_a_flood_is_not_read() -> None:
+    alice = stream(BOB, 1)
+    read = ""
+    for number in range(1000):
+        packet = TextPacket(98, number, 0, 2, b"x")
+        read += alice.receive(packet.pack(), BOB, number / 500)
+    assert alice.flooded == 900
+    assert len(read) <= 100
+
+
 def test_reports_and_a_goodbye() -> None:
     alice, bob = stream(BOB, 1), stream(ALICE, 2)
     for at in (0.0, 0.3, 0.6):

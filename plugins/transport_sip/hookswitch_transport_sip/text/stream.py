@@ -17,6 +17,9 @@ Address = tuple[str, int]
 REPORT_S = 5.0
 """Between RTCP reports (RFC 3550 section 6.2)."""
 
+MOST_A_SECOND = 50
+"""Packets that are read; nobody writes more than a few, and each may become an event."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextParams:
@@ -48,6 +51,9 @@ class TextStream:
         self.params = params
         self.strangers = 0
         """Packets of sources that are none of the call's."""
+        self.flooded = 0
+        """Packets beyond what a second may bring."""
+        self._second, self._this_second = now, 0
         self._lock = SourceLock(params.remote, params.signalling_ip, CLOCK_RATE)
         self._sender = TextSender(numbers, params.send, now)
         self._receiver = TextReceiver(params.receive)
@@ -75,6 +81,9 @@ class TextStream:
             self.strangers += 1
             return ""
         self._last = heard
+        if self._is_flood(now):
+            self.flooded += 1
+            return ""
         return self._receiver.receive(packet, now)
 
     def write(self, text: str, now: float) -> None:
@@ -114,6 +123,12 @@ class TextStream:
         """Send what still waits, and say goodbye."""
         self._sender.flush(now)
         self._rtcp.append(self._report(now, bye=True))
+
+    def _is_flood(self, now: float) -> bool:
+        if now - self._second >= 1:
+            self._second, self._this_second = now, 0
+        self._this_second += 1
+        return self._this_second > MOST_A_SECOND
 
     def _notice_silence(self, source: Address, now: float) -> None:
         """After a silence, the call may go on from another address."""
