@@ -72,6 +72,12 @@ class Baresip:
     async def hang_up(self) -> None:
         await self._command("hangup")
 
+    async def hold(self) -> None:
+        await self._command("hold")
+
+    async def resume(self) -> None:
+        await self._command("resume")
+
     async def press(self, digits: str) -> None:
         """Send digits as RFC 4733 events."""
         await self._command("sndcode", digits)

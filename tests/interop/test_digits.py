@@ -115,6 +115,23 @@ async def test_digits_by_info_and_by_events_in_one_room(
             await events.ended(leg)
 
 
+async def test_a_phone_on_hold_takes_no_digits(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with baresip(tmp_path / "alice", 425.0) as alice:
+        leg = await call_in(alice, server.sip_port, api, events, "digits")
+        await alice.hold()
+        await events.wait("leg.hold", leg_id=leg)
+        refused = await api.post(f"/legs/{leg}/dtmf", 409, digits="1")
+        assert "on hold" in refused["error"]
+        await alice.resume()
+        await events.wait("leg.unhold", leg_id=leg)
+        await api.post(f"/legs/{leg}/dtmf", 200, digits="2")
+        assert await alice.wait("CALL_DTMF_START") == ["2"]
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+
+
 async def test_digits_go_by_info_where_events_were_not_negotiated(
     api: Api, events: Events, tmp_path: Path
 ) -> None:

@@ -39,21 +39,23 @@ async def test_a_phone_that_calls_and_one_that_is_called(
             await events.wait("leg.connected", leg_id=leg)
         await alice.reaches(RUNNING)
         await bob.reaches(RUNNING)
+        # to the application; a Linphone that writes has begun to read as well
+        await alice.do(write="hello ä😀")
+        await bob.do(write="Bob, ")
+        await events.wait("rtt.received", lambda e: read(events, inbound) == "hello ä😀")
+        await events.wait("rtt.received", lambda e: read(events, outbound) == "Bob, ")
         # from the application
         await api.post(f"/legs/{inbound}/rtt", 200, text="Grüße")
         await api.post(f"/legs/{outbound}/rtt", 200, text="to Bob")
         await alice.reads("Grüße")
         await bob.reads("to Bob")
-        # to the application
-        await alice.do(write="hello ä😀")
-        await events.wait("rtt.received", lambda e: read(events, inbound) == "hello ä😀")
         assert bob.text == "to Bob"
         # among phones of a room
         for leg in (inbound, outbound):
             await api.post("/rooms/text/legs", 200, leg_id=leg)
         await bob.do(write="abc\bd")
         await alice.reads("Grüßeabc\bd")
-        await events.wait("rtt.received", lambda e: read(events, outbound) == "abc\bd")
+        await events.wait("rtt.received", lambda e: read(events, outbound) == "Bob, abc\bd")
         assert bob.text == "to Bob", "nobody reads himself"
         for phone, leg in ((alice, inbound), (bob, outbound)):
             await phone.do(hang_up=True)
@@ -75,10 +77,10 @@ async def test_phones_and_programs_in_a_room(
         leg = await api.call(alice.uri, rtt=True, room_id="r")
         await events.wait("leg.joined_room", leg_id=leg)
         await alice.reaches(RUNNING)
-        await program.send(type="text", text="from a program\r\n")
         await alice.do(write="from a phone")
         await events.wait("rtt.received", lambda e: read(events, leg) == "from a phone")
         await processes.until(lambda: written(program) == "from a phone", 5)
+        await program.send(type="text", text="from a program\r\n")
         await alice.reads("from a program\r\n")
         for command, text in (("reject", "unseen"), ("accept", "seen")):
             await api.post(f"/legs/{leg}/rtt/{command}", 200)
@@ -96,14 +98,16 @@ async def test_text_survives_the_media_worker(
         leg = await api.call(alice.uri, rtt=True)
         await events.wait("leg.connected", leg_id=leg)
         await alice.reaches(RUNNING)
+        await alice.do(write="here I am")
+        await events.wait("rtt.received", lambda e: read(events, leg) == "here I am")
         await api.post(f"/legs/{leg}/rtt", 200, text="before")
         (worker,) = server.workers
         server.expected.append(r"worker media-0 died \(status -9\)")
         os.kill(worker, signal.SIGKILL)
         await api.post(f"/legs/{leg}/rtt", 200, text=" and after")
         await alice.reads("before and after")
-        await alice.do(write="me too")
-        await events.wait("rtt.received", lambda e: read(events, leg) == "me too")
+        await alice.do(write=" too")
+        await events.wait("rtt.received", lambda e: read(events, leg) == "here I am too")
         await processes.until(lambda: len(set(server.workers) - {worker}) == 1, 10)
         await api.delete(f"/legs/{leg}", 202)
         await events.ended(leg)

@@ -47,23 +47,28 @@ class SipCall(Call):
     # -- what the kernel asks
 
     def send_dtmf(self, digits: str) -> None:
-        if self.media is None or self.media.agreed is None:
+        agreed = self.media.agreed if self.media else None
+        if self.media is None or agreed is None:
             raise Conflict(f"leg {self.leg.id} is {self.leg.state}: it has no media yet")
-        if self.media.send_dtmf(digits):
-            return
-        if not self.dialogue.is_confirmed:
-            raise Conflict("the peer takes no telephone events, and INFO only once it has answered")
-        if self._info.refused:
+        if self.media.takes_events:
+            if not agreed.direction.sends:
+                raise Conflict(f"leg {self.leg.id} is on hold: its peer takes no events")
+            self.media.send_dtmf(digits)
+        elif self._info.refused:
             raise OperationFailed(f"DTMF writer unavailable: {self._info.refused}")
-        self._info.send(digits)
+        elif not self.dialogue.is_confirmed:
+            raise Conflict("the peer takes no telephone events, and INFO only once it has answered")
+        else:
+            self._info.send(digits)
 
     @property
     def takes_dtmf(self) -> bool:
         agreed = self.media.agreed if self.media else None
-        if agreed is None:
+        if self.media is None or agreed is None:
             return False
-        by_info = self.dialogue.is_confirmed and not self._info.refused
-        return agreed.telephone_event_pt is not None or by_info
+        if self.media.takes_events:
+            return agreed.direction.sends
+        return self.dialogue.is_confirmed and not self._info.refused
 
     def send_text(self, text: str) -> None:
         if self.media is None or not self.media.takes_text:

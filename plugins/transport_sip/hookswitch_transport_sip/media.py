@@ -12,6 +12,7 @@ from typing import Any
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import SignalPort, UpdatePort
+from hookswitch.mixer.topology import CommandError
 from hookswitch.plugin import Conflict, Leg, Switch, Unavailable
 
 from .rtp.params import RtpParams
@@ -98,14 +99,22 @@ class CallMedia:
         self._opened = True
         await self._leg.media_ready(self._leg.id)
 
-    def send_dtmf(self, digits: str) -> bool:
-        """Send digits as RFC 4733 events; False if the peer takes none."""
-        if not self._opened or self.agreed is None or self.agreed.telephone_event_pt is None:
-            return False
+    @property
+    def takes_events(self) -> bool:
+        """Whether the peer takes digits as RFC 4733 events."""
+        agreed = self.agreed
+        return self._opened and agreed is not None and agreed.telephone_event_pt is not None
+
+    def send_dtmf(self, digits: str) -> None:
+        """Send digits as RFC 4733 events."""
+        self._switch.spawn(self._send_events(digits))
+
+    async def _send_events(self, digits: str) -> None:
         port = self._leg.id
-        signal = SignalPort(port, {"dtmf": digits})
-        self._switch.spawn(self._switch.media.apply_to(port, signal))
-        return True
+        try:
+            await self._switch.media.apply_to(port, SignalPort(port, {"dtmf": digits}))
+        except CommandError as error:
+            self._leg.command_failed("dtmf", str(error))
 
     def close(self) -> None:
         """Release the sockets; the port in the mixer is closed by the leg's end."""

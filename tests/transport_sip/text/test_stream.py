@@ -47,15 +47,36 @@ def test_strangers_are_not_read() -> None:
     assert alice.strangers == 6
 
 
-def test_text_goes_where_it_comes_from() -> None:
-    """A peer behind a NAT: its description names another address."""
-    alice, bob = stream(("10.0.0.1", 5000), 1), stream(ALICE, 2)
+def behind_a_nat() -> TextStream:
+    where = replace(params(("10.0.0.1", 5000)), signalling_ip=BOB[0])
+    return TextStream(where, FirstNumbers(1, 1, 1), 0.0, lambda: 1e9)
+
+
+def test_text_waits_for_a_peer_behind_a_nat_and_goes_where_it_is() -> None:
+    alice, bob = behind_a_nat(), stream(ALICE, 2)
+    assert len(alice.to_send()) == 1, "a byte order mark opens our own NAT"
+    alice.write("found you", 0.1)
     for at in (0.3, 0.6):
+        alice.handle_timer(at)
         bob.handle_timer(at)
+    assert {to for _, to in alice.to_send()} == {("10.0.0.1", 5000)}
     exchange(bob, alice, BOB, 0.7)
-    alice.to_send()
-    alice.write("found you", 2.0)
-    assert [to for _, to in alice.to_send()] == [BOB]
+    alice.handle_timer(0.9)
+    ((data, to),) = alice.to_send()
+    assert to == BOB
+    assert data.endswith(b"found you")
+
+
+def test_text_waits_a_second_at_most() -> None:
+    alice = behind_a_nat()
+    alice.write("anybody?", 0.1)
+    for at in (0.3, 0.6):
+        alice.handle_timer(at)
+    assert not any(b"anybody" in data for data, _ in alice.to_send())
+    assert alice.next_timer() == 1.0
+    alice.handle_timer(1.0)
+    ((data, _),) = alice.to_send()
+    assert data.endswith(b"anybody?")
 
 
 def test_nothing_goes_to_a_peer_on_hold_and_nothing_comes_from_it() -> None:

@@ -67,6 +67,8 @@ class TextSender:
 
     def __init__(self, numbers: FirstNumbers, form: SendFormat, now: float) -> None:
         self.packets = self.octets = 0
+        self.not_before = now
+        """Text waits until then; byte order marks do not."""
         self._numbers = numbers
         self._format = form
         self._rate = CharacterRate(form.cps)
@@ -106,7 +108,11 @@ class TextSender:
 
     def next_timer(self) -> float:
         """When to call `handle_timer`."""
-        return self._last + (BUFFERING_S if self._waiting or self._owed else KEEP_ALIVE_S)
+        if self._owed:
+            return self._last + BUFFERING_S
+        if self._waiting:
+            return max(self._last + BUFFERING_S, self.not_before)
+        return self._last + KEEP_ALIVE_S
 
     def handle_timer(self, now: float) -> None:
         """Send what is due."""
@@ -115,7 +121,8 @@ class TextSender:
         if not self._waiting and not self._owed:
             self._send(BYTE_ORDER_MARK, now, repeats=0)
             return
-        text = _first_bytes(self._waiting[: self._rate.allowed(now)])
+        allowed = self._rate.allowed(now) if now >= self.not_before else 0
+        text = _first_bytes(self._waiting[:allowed])
         if text or self._owed:
             self._waiting = self._waiting[len(text) :]
             self._rate.spend(len(text), now)

@@ -17,6 +17,10 @@ Address = tuple[str, int]
 REPORT_S = 5.0
 """Between RTCP reports (RFC 3550 section 6.2)."""
 
+FIND_S = 1.0
+"""How long text waits for the first packet of a peer that seems to be behind a NAT: sent to the
+address of its description, it would be lost."""
+
 MOST_A_SECOND = 50
 """Packets that are read; nobody writes more than a few, and each may become an event."""
 
@@ -57,6 +61,8 @@ class TextStream:
         self._lock = SourceLock(params.remote, params.signalling_ip, CLOCK_RATE)
         self._sender = TextSender(numbers, params.send, now)
         self._receiver = TextReceiver(params.receive)
+        if _is_doubtful(params):
+            self._sender.not_before = now + FIND_S
         self._ssrc = numbers.ssrc
         self._last: Heard | None = None
         self._wall_clock = wall_clock
@@ -80,6 +86,8 @@ class TextStream:
         if not self._lock.offer(source, heard):
             self.strangers += 1
             return ""
+        if self._last is None:
+            self._sender.not_before = now
         self._last = heard
         if self._is_flood(now):
             self.flooded += 1
@@ -146,3 +154,10 @@ class TextStream:
             lost = max(receiver.counts.lost, 0)
             blocks.append(ReportBlock(receiver.ssrc, 0, lost, receiver.highest, 0))
         return build(self._ssrc, self.params.cname, info, blocks, bye)
+
+
+def _is_doubtful(params: TextParams) -> bool:
+    """Whether the peer may not be where its description says."""
+    if params.signalling_ip is None or params.remote is None:
+        return False
+    return params.remote[0] != params.signalling_ip
