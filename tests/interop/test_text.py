@@ -127,12 +127,42 @@ class TextPeer(asyncio.DatagramProtocol):
         assert data[1] & 0x7F == 98
         self.heard += data[12:].replace("\ufeff".encode(), b"")
 
-    def send(self, port: int, texts: list[str | None]) -> None:
+    def send(self, port: int, texts: list[str | None], first: int = 65534) -> None:
         """One packet for each text; those for None are lost."""
-        for number, text in enumerate(texts, 65534):
+        for number, text in enumerate(texts, first):
             if text is not None:
                 header = struct.pack("!BBHII", 0x80, 98, number & 0xFFFF, number * 300, 7)
                 self.transport.sendto(header + text.encode(), ("127.0.0.1", port))
+
+
+async def test_who_writes_need_not_speak(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    transport, peer = await loop.create_datagram_endpoint(TextPeer, local_addr=("127.0.0.1", 0))
+    fields = {"text-port": str(transport.get_extra_info("sockname")[1])}
+    running = Server(tmp_path, RTP_TIMEOUT="1")
+    try:
+        running.start()
+        async with (
+            api_of(running.url) as api,
+            events_of(running.url) as told,
+            sipp("caller_writes.xml", tmp_path, target=running.sip_port, fields=fields) as caller,
+        ):
+            leg = (await told.wait("leg.ringing"))["leg_id"]
+            await api.post(f"/legs/{leg}/answer", 202)
+            await caller.saw("CSeq: 1 ACK")
+            (port,) = re.findall(r"m=text (\d+) RTP/AVP 98", caller.messages)[-1:]
+            for number in range(30):
+                peer.send(int(port), ["."], first=number)
+                await asyncio.sleep(0.1)
+            assert (await api.get(f"/legs/{leg}"))["state"] == "connected"
+            end = await told.ended(leg)
+            assert end["cdr"]["reason"] == "rtp_timeout"
+            assert 3 < end["cdr"]["duration_answered"] < 6
+            await caller.succeeded()
+        running.stop()
+    finally:
+        running.close()
+        transport.close()
 
 
 async def test_text_comes_and_goes_by_reinvite(

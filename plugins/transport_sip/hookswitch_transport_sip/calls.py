@@ -71,14 +71,14 @@ class SipCall(Call):
         return self.dialogue.is_confirmed and not self._info.refused
 
     def send_text(self, text: str) -> None:
-        if self.media is None or not self.media.takes_text:
+        if self.media is None or not self.media.text.can_send:
             super().send_text(text)
         else:
-            self.media.send_text(text)
+            self.media.text.send(text)
 
     @property
     def takes_text(self) -> bool:
-        return self.media is not None and self.media.takes_text
+        return self.media is not None and self.media.text.can_send
 
     def release(self) -> None:
         """The leg is over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,18 @@ from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import SignalPort, UpdatePort
 from hookswitch.mixer.topology import CommandError
-from hookswitch.plugin import Conflict, Leg, Switch, Unavailable
+from hookswitch.plugin import Conflict, Leg, Switch
 
+from .call_text import CallText
+from .numeric import numeric
 from .rtp.params import RtpParams
 from .rtp_ports import PortPair
 from .sdp.audio import LocalAudio, NegotiatedAudio
+from .sdp.direction import Direction
 from .sdp.negotiation import AudioNegotiation
 from .sdp.session import SessionNegotiation
 from .settings import InbandDtmf, SipSettings
 from .sip.digit_sources import DigitSources
-from .text_media import TextMedia, text_params
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
 
@@ -60,12 +62,13 @@ class CallMedia:
             port=ports.port,
             session_id=secrets.randbits(62),
         )
+        self._cname = f"{leg.id}@{settings.announced_ip}"
+        enabled = switch.settings.rtt_enabled
+        self.text = CallText(leg, take_ports, signalling_ip, self._cname, enabled=enabled)
         self.negotiation = SessionNegotiation(
-            AudioNegotiation(local), self._text_port, offer_text=rtt
+            AudioNegotiation(local), self.text.port, offer_text=rtt
         )
-        self._take_ports = take_ports
         self._inband_dtmf = inband_dtmf or settings.sip_inband_dtmf
-        self._text: TextMedia | None = None
         self._opened = self._closed = False
         self._numbers = {
             "ssrc": secrets.randbits(32),
@@ -84,7 +87,7 @@ class CallMedia:
 
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
-        await self._apply_text()
+        await self.text.apply(self.negotiation.text)
         params = await self._params(agreed)
         if self._opened:
             changed = {k: v for k, v in params.pack().items() if k not in self._numbers}
@@ -120,52 +123,11 @@ class CallMedia:
         """Release the sockets; the port in the mixer is closed by the leg's end."""
         self._closed = True
         self._ports.close()
-        self._close_text()
+        self.text.close()
 
     def is_new_digit(self, digit: str, source: str) -> bool:
         """Whether a digit has not come another way already."""
         return self._digits.is_new(digit, source, asyncio.get_running_loop().time())
-
-    # -- text
-
-    @property
-    def takes_text(self) -> bool:
-        """Whether text can be sent now."""
-        agreed, text = self.negotiation.text, self._text
-        is_open = text is not None and text.is_open
-        return is_open and agreed is not None and agreed.direction.sends
-
-    def send_text(self, text: str) -> None:
-        """Send text where `takes_text`. Raises OperationFailed."""
-        assert self._text is not None
-        self._text.write(text)
-
-    def _text_port(self) -> int | None:
-        """Our port for text; None when text is refused here, or no port is left."""
-        if self._text is None and self._switch.settings.rtt_enabled and not self._closed:
-            try:
-                self._text = TextMedia(self._take_ports(), self._leg.text_received)
-            except Unavailable as error:
-                self._leg.log.warning("no text in this call: %s", error)
-        return None if self._text is None else self._text.port
-
-    async def _apply_text(self) -> None:
-        """Have the text be as agreed. Raises OSError (a name that is none)."""
-        agreed = self.negotiation.text
-        if agreed is None:
-            self._close_text()
-            return
-        remote, rtcp = await _numeric(agreed.remote), await _numeric(agreed.remote_rtcp)
-        if self._text is not None:
-            cname = f"{self._leg.id}@{self._settings.announced_ip}"
-            self._text.apply(text_params(agreed, remote, rtcp, self._signalling_ip, cname))
-
-    def _close_text(self) -> None:
-        if self._text is not None:
-            self._text.close()
-            self._text = None
-
-    # -- audio
 
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
         settings = self._settings
@@ -177,8 +139,8 @@ class CallMedia:
             clock_rate=agreed.codec.clock_rate,
             telephone_event=agreed.telephone_event,
             telephone_event_pt=agreed.telephone_event_pt,
-            remote=await _numeric(agreed.remote),
-            remote_rtcp=await _numeric(agreed.remote_rtcp),
+            remote=await numeric(agreed.remote),
+            remote_rtcp=await numeric(agreed.remote_rtcp),
             rtcp_mux=agreed.rtcp_mux,
             signalling_ip=self._signalling_ip,
             ptime_ms=agreed.ptime_ms,
@@ -190,7 +152,7 @@ class CallMedia:
             jitter_max_ms=settings.sip_jitter_buffer_max_ms,
             rtp_timeout_s=settings.rtp_timeout,
             timeout_enabled=not held,
-            cname=f"{self._leg.id}@{settings.announced_ip}",
+            cname=self._cname,
             **self._numbers,  # type: ignore[arg-type]  # integers and one float, as named
         )
 
@@ -199,7 +161,19 @@ class CallMedia:
             report = PortReport(report.port, report.kind, self._summed(report.data))
         elif report.kind == "digit" and not self.is_new_digit(str(report.data["digit"]), "rtp"):
             return
+        elif report.kind == "media_timeout" and self.text.heard_within(self._settings.rtp_timeout):
+            self._switch.spawn(self._wait_again())
+            return
         self._leg.on_report(report)
+
+    async def _wait_again(self) -> None:
+        """Who writes need not speak: have the silence be measured anew."""
+        agreed, port = self.agreed, self._leg.id
+        if agreed is None or agreed.direction is not Direction.SENDRECV:
+            return  # on hold meanwhile: nothing is measured
+        off, on = (UpdatePort(port, {"timeout_enabled": enabled}) for enabled in (False, True))
+        with contextlib.suppress(CommandError):
+            await self._switch.media.apply_to(port, off, on)
 
     def _summed(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Totals of the whole call: a restarted media worker counts from zero again."""
@@ -208,15 +182,3 @@ class CallMedia:
                 self._before[name] += self._last[name]
         self._last = data
         return {**data, **{name: data[name] + self._before[name] for name in _TOTALS}}
-
-
-async def _numeric(address: tuple[str, int] | None) -> tuple[str, int] | None:
-    """An address with its name looked up."""
-    if address is None:
-        return None
-    try:
-        ipaddress.ip_address(address[0])
-    except ValueError:
-        found = await asyncio.get_running_loop().getaddrinfo(*address)
-        return str(found[0][4][0]), address[1]
-    return address

@@ -16,9 +16,7 @@ from hookswitch.plugin import OperationFailed
 
 from .rtp.endpoint import plain_address
 from .rtp_ports import PortPair
-from .sdp.text import NegotiatedText
-from .text.receiver import ReceiveFormat
-from .text.sender import FirstNumbers, SendFormat, TooMuchText
+from .text.sender import FirstNumbers, TooMuchText
 from .text.stream import Address, TextParams, TextStream
 
 _LARGEST = 2048
@@ -45,6 +43,11 @@ class TextMedia:
     def is_open(self) -> bool:
         """Whether text can be written."""
         return self._stream is not None
+
+    def heard_within(self, seconds: float) -> bool:
+        """Whether a packet has come this lately."""
+        heard = self._stream.heard_at if self._stream else None
+        return heard is not None and self._loop.time() - heard < seconds
 
     def apply(self, params: TextParams) -> None:
         """Begin, or go on otherwise."""
@@ -120,27 +123,6 @@ class TextMedia:
                 # What cannot be sent is lost as on the way; the next packet repeats it.
                 with contextlib.suppress(OSError):
                     sock.sendto(packet, _wire(sock, address))
-
-
-def text_params(
-    agreed: NegotiatedText,
-    remote: Address | None,
-    remote_rtcp: Address | None,
-    signalling_ip: str | None,
-    cname: str,
-) -> TextParams:
-    """What was agreed, with the addresses looked up."""
-    send = SendFormat(agreed.payload_type, agreed.red_type, agreed.generations, agreed.cps)
-    return TextParams(
-        send,
-        ReceiveFormat(agreed.receive_types, agreed.receive_red_types),
-        remote,
-        remote_rtcp,
-        sends=agreed.direction.sends,
-        receives=agreed.direction.receives,
-        signalling_ip=signalling_ip,
-        cname=cname,
-    )
 
 
 def _numbers() -> FirstNumbers:

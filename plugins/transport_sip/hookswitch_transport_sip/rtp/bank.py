@@ -119,7 +119,7 @@ class RtpBank:
             known.endpoint.rtcp_learned = None
         self._inband.watch(slot, known.row, known.rate, wanted=new.inband_dtmf)
         if new.timeout_enabled and not old.timeout_enabled:
-            self._intake.heard[slot] = self._clock()
+            self._intake.heard[slot], known.timed_out = self._clock(), False
         self._mark_plain(known)
         self._supervision.configure(known)
 

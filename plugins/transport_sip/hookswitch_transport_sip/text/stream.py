@@ -69,6 +69,11 @@ class TextStream:
         self._report_due = now + REPORT_S
         self._rtcp: list[bytes] = []
 
+    @property
+    def heard_at(self) -> float | None:
+        """When the last packet of the peer came."""
+        return self._last.at if self._last else None
+
     def configure(self, params: TextParams) -> None:
         """Something else was agreed; numbers go on."""
         self.params = params
