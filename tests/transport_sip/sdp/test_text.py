@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,6 +118,13 @@ def test_without_a_port_no_text_is_offered() -> None:
     assert media_of(alice.offer()) == ["audio 4000 RTP/AVP 0 8 101"]
     alice.receive_answer(offer_of(*AUDIO))
     assert alice.text is None
+
+
+def test_beside_protected_audio_there_is_no_plain_text() -> None:
+    secure = replace(BOB, protos=("RTP/SAVP",))
+    assert media_of(session(secure, text=True).offer()) == ["audio 6000 RTP/SAVP 8 0 101"]
+    answer, _ = session(secure).answer(offer_of("m=audio 5000 RTP/SAVP 0", *TEXT))
+    assert media_of(answer) == ["audio 6000 RTP/SAVP 0", "text 0 RTP/AVP 100 98"]
 
 
 def test_of_several_text_streams_the_first_that_suits() -> None:

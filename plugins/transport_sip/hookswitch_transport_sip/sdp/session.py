@@ -1,7 +1,8 @@
 """Offer and answer of a whole session: audio, and text beside it if it is wanted.
 
 The audio negotiation writes the session and refuses every other stream; the text negotiation puts
-its own into the place of one of these. So neither knows of the other.
+its own into the place of one of these. So neither knows of the other. Text is plain RTP: beside
+audio that is protected there is none.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class SessionNegotiation:
     def current(self) -> NegotiatedAudio | None:
         return self.audio.current
 
+    @current.setter
+    def current(self, agreed: NegotiatedAudio) -> None:
+        """Something else is in use without a new offer."""
+        self.audio.current = agreed
+
     @property
     def text(self) -> NegotiatedText | None:
         """What was agreed of the text."""
@@ -47,7 +53,7 @@ class SessionNegotiation:
     def offer(self, **changes: Any) -> bytes:
         """An offer; see `AudioNegotiation.offer`. Text stays as it is, once agreed or refused."""
         body = self.audio.offer(**changes)
-        if (medium := self._offered_text()) is not None:
+        if (medium := self._offered_text(is_protected(body))) is not None:
             body = self._with_text(body, medium)
         return self._numbered(body)
 
@@ -75,14 +81,14 @@ class SessionNegotiation:
         self._text.refuse()
         # a text stream that we refuse now is one of those the audio negotiation remembers
         self._text_index, self._offer_text = None, False
-        if b"m=text " in data:
+        if b"m=text " in data and not is_protected(body):
             medium = self._answered_text(SessionDescription.parse(data))
             if medium is not None:
                 body = self._with_text(body, medium)
         return self._numbered(body), agreed
 
-    def _offered_text(self) -> MediaDescription | None:
-        port = self._text_port() if self._offer_text else None
+    def _offered_text(self, protected: bool) -> MediaDescription | None:
+        port = self._text_port() if self._offer_text and not protected else None
         if port is not None:
             return self._text.offer(port, self.audio.local.direction)
         return None if self._text_index is None else self._text.refused()
@@ -121,3 +127,9 @@ class SessionNegotiation:
         fields = origin.split(b" ")
         fields[2] = b"%d" % self._version
         return b"\r\n".join((first, b" ".join(fields), rest))
+
+
+def is_protected(description: bytes) -> bool:
+    """Whether the audio of a description that we wrote is under SRTP, and under nothing else."""
+    lines = description.split(b"\r\n")
+    return any(line.startswith(b"m=audio ") and b" RTP/SAVP" in line for line in lines)
