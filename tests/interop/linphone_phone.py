@@ -3,7 +3,7 @@
     python linphone_phone.py <sip port> [<line for its configuration>…]
 
 Commands: ``{"dial": uri}``, ``{"write": text}``, ``{"press": digits}``, ``{"hang_up": true}``,
-``{"quit": true}``. It answers every call. Events: ``{"ready": true}``, ``{"state": number}``,
+``{"lose": percent}`` of the packets it sends in calls to come, ``{"quit": true}``. It answers every call. Events: ``{"ready": true}``, ``{"state": number}``,
 ``{"text": character}``, ``{"digit": key}``.
 """
 
@@ -50,6 +50,26 @@ def _function(name: str, result: Any, *arguments: Any) -> Any:
 
 
 _P, _S, _I = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+
+
+class _Network(ctypes.Structure):
+    """OrtpNetworkSimulatorParams."""
+
+    _fields_ = (
+        ("enabled", ctypes.c_int),
+        ("max_bandwidth", ctypes.c_float),
+        ("max_buffer_size", ctypes.c_int),
+        ("loss_rate", ctypes.c_float),
+        ("latency", ctypes.c_uint32),
+        ("consecutive_loss_probability", ctypes.c_float),
+        ("jitter_burst_density", ctypes.c_float),
+        ("jitter_strength", ctypes.c_float),
+        ("rtp_only", ctypes.c_int),
+        ("mode", ctypes.c_int),
+    )
+
+
+_OUTBOUND = 1
 
 
 def tell(**event: Any) -> None:
@@ -103,8 +123,13 @@ class Phone:
         dial: str | None = None,
         write: str | None = None,
         press: str | None = None,
+        lose: float | None = None,
         hang_up: bool = False,
     ) -> None:
+        if lose is not None:
+            network = _Network(enabled=1, loss_rate=lose, rtp_only=1, mode=_OUTBOUND)
+            simulate = _function("core_set_network_simulator_params", None, _P, _P)
+            simulate(self._core, ctypes.addressof(network))
         if dial is not None:
             invite = _function("core_invite_with_params", _P, _P, _S, _P)
             self._call = invite(self._core, dial.encode(), self._params(None))

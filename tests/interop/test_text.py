@@ -64,6 +64,30 @@ async def test_a_phone_that_calls_and_one_that_is_called(
     assert not any(e["loss_marker"] for e in events.all if e["type"] == "rtt.received")
 
 
+SENTENCE = "Many a packet is lost on the way, and hardly a letter."
+
+
+async def test_over_a_network_that_loses_a_fifth(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    """What arrives is in order and nothing twice; where nothing is marked, nothing is missing."""
+    async with linphone(tmp_path / "alice") as alice:
+        await alice.do(lose=20)
+        leg = await api.call(alice.uri, rtt=True)
+        await events.wait("leg.connected", leg_id=leg)
+        await alice.reaches(RUNNING)
+        for word in SENTENCE.split(" "):
+            await alice.do(write=word + " ")
+            await asyncio.sleep(0.3)  # somebody types
+        await events.wait("rtt.received", lambda e: e["text"].rstrip()[-1:] in ".\ufffd")
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+    arrived = read(events, leg)
+    pieces = [re.escape(piece) for piece in arrived.split("\ufffd")]
+    assert re.fullmatch(".*?" + ".+".join(pieces), SENTENCE + " "), arrived
+    assert len(arrived) > 0.6 * len(SENTENCE)
+
+
 def written(peer: Peer) -> str:
     """What a WebSocket was sent."""
     return "".join(m["text"] for m in peer.json if m["type"] == "text")
