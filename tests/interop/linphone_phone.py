@@ -3,8 +3,9 @@
     python linphone_phone.py <sip port> [<line for its configuration>…]
 
 Commands: ``{"dial": uri}``, ``{"write": text}``, ``{"press": digits}``, ``{"hang_up": true}``,
-``{"lose": percent}`` of the packets it sends in calls to come, ``{"quit": true}``. It answers every call. Events: ``{"ready": true}``, ``{"state": number}``,
-``{"text": character}``, ``{"digit": key}``.
+``{"lose": percent}`` of the packets it sends in calls to come, ``{"quit": true}``. It answers every
+call. Events: ``{"ready": true}``, ``{"state": number}``, ``{"text": character}``,
+``{"digit": key}``.
 """
 
 from __future__ import annotations

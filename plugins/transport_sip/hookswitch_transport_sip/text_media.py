@@ -72,13 +72,15 @@ class TextMedia:
         """Say goodbye and let go of the ports."""
         if self._timer is not None:
             self._timer.cancel()
+        text = ""
         if self._stream is not None:
-            self._stream.close(self._loop.time())
+            text = self._stream.close(self._loop.time())
             self._send()
             self._stream = None
             self._loop.remove_reader(self._ports.rtp)
             self._loop.remove_reader(self._ports.rtcp)
         self._ports.close()
+        self._tell(text)
 
     # -- within
 

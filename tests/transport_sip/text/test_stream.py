@@ -99,6 +99,13 @@ def test_a_flood_is_not_read() -> None:
     assert len(read) <= 100
 
 
+def test_what_waited_for_a_late_packet_is_told_at_the_end() -> None:
+    alice = stream(BOB, 1)
+    for number, text in ((1, b"a"), (3, b"c"), (4, b"d")):
+        alice.receive(TextPacket(98, number, 0, 2, text).pack(), BOB, 0.5)
+    assert alice.close(0.6) == "\ufffdcd"
+
+
 def test_reports_and_a_goodbye() -> None:
     alice, bob = stream(BOB, 1), stream(ALICE, 2)
     for at in (0.0, 0.3, 0.6):

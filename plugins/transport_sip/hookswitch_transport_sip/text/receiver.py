@@ -74,7 +74,7 @@ class TextReceiver:
             return ""
         text = ""
         if packet.ssrc != self.ssrc:
-            text = self._give_up()
+            text = self.give_up()
             self._begin(packet, len(blocks))
         sequence = self._place(packet, len(blocks))
         if sequence is None:
@@ -94,6 +94,14 @@ class TextReceiver:
         if self._deadline is None or now < self._deadline:
             return ""
         return self._skip_gap() + self._in_order(now)
+
+    def give_up(self) -> str:
+        """Everything that waits, with its gaps: nothing more will come."""
+        text = ""
+        while self._known:
+            text += self._skip_gap() + "".join(self._decode())
+        self._decoder.reset()
+        return text
 
     def _blocks(self, packet: TextPacket) -> list[bytes] | None:
         """The packet's texts, its own last."""
@@ -150,11 +158,3 @@ class TextReceiver:
         self._next = min(self._known)
         self._deadline = None
         return LOSS_MARKER
-
-    def _give_up(self) -> str:
-        """Everything that waits, with its gaps."""
-        text = ""
-        while self._known:
-            text += self._skip_gap() + "".join(self._decode())
-        self._decoder.reset()
-        return text

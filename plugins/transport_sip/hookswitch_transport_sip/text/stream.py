@@ -132,10 +132,11 @@ class TextStream:
             self._rtcp.append(self._report(now, bye=False))
         return self._receiver.handle_timer(now)
 
-    def close(self, now: float) -> None:
-        """Send what still waits, and say goodbye."""
+    def close(self, now: float) -> str:
+        """Send what still waits, and say goodbye; answer text that waited for what was missing."""
         self._sender.flush(now)
         self._rtcp.append(self._report(now, bye=True))
+        return self._receiver.give_up()
 
     def _is_flood(self, now: float) -> bool:
         if now - self._second >= 1:
