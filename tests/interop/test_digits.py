@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -145,9 +146,17 @@ async def test_digits_go_by_info_where_events_were_not_negotiated(
         await api.delete(f"/legs/{leg}", 202)
         await events.ended(leg)
         await callee.succeeded()
-        assert re.findall(r"^Signal=(.)\r?\nDuration=100\r?$", callee.messages, re.M) == list(
-            "123*#D"
+        sent = re.findall(
+            r"^-+ \S+ \d+:(\d+):([\d.]+)\n(?:(?!^---).*\n)*?"
+            r"Signal=(.)\r?\nDuration=100\r?$",
+            callee.messages,
+            re.M,
         )
+        assert [digit for _, _, digit in sent] == list("123*#D")
+        at = [60 * int(minute) + float(second) for minute, second, _ in sent]
+        pauses = [(after - before) % 3600 for before, after in pairwise(at)]
+        assert min(pauses) > 0.15, "each digit lasts"
+        assert pauses[1] > 0.65, "a comma is half a second"
         assert "Content-Type: application/dtmf-relay" in callee.messages
 
 
