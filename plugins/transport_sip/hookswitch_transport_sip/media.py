@@ -159,8 +159,10 @@ class CallMedia:
     def _on_report(self, report: PortReport) -> None:
         if report.kind == "stats":
             report = PortReport(report.port, report.kind, self._summed(report.data))
-        elif report.kind == "digit" and not self.is_new_digit(str(report.data["digit"]), "rtp"):
-            return
+        elif report.kind == "digit":
+            source = "tones" if report.data.get("tones") else "events"
+            if not self.is_new_digit(str(report.data["digit"]), source):
+                return
         elif report.kind == "media_timeout" and self.text.heard_within(self._settings.rtp_timeout):
             self._switch.spawn(self._wait_again())
             return

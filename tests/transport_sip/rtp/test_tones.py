@@ -175,7 +175,7 @@ def test_a_phone_that_plays_tones_is_reported_once_per_key(rig: Rig) -> None:
         other.send(other.tone_packet())
     say(rig, phone, dialled("12#", 60, 60))
     say(rig, other, dialled("9", 100, 60))
-    assert rig.data("digit") == [{"digit": d} for d in "12#"]
+    assert rig.data("digit") == [{"digit": d, "tones": True} for d in "12#"]
     rig.bank.update(port, {"inband_dtmf": True})
     say(rig, other, dialled("0", 100, 60))
     rig.bank.update(port, {"inband_dtmf": False})

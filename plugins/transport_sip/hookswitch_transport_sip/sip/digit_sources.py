@@ -1,4 +1,4 @@
-"""Phones that send a digit in two ways at once, as an event and by INFO: it is one digit."""
+"""Phones that send a digit in two ways at once, as an event, as tones or by INFO: it is one."""
 
 from __future__ import annotations
 
