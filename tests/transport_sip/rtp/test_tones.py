@@ -11,6 +11,7 @@ import wave
 import numpy as np
 import pytest
 
+from hookswitch.codecs.g711 import ALaw, MuLaw
 from hookswitch_transport_sip.rtp.tones import COLUMNS, KEYS, ROWS, ToneDetector
 
 from .conftest import Rig, rtp
@@ -110,6 +111,23 @@ def test_through_noise() -> None:
     power = np.mean(tones("5", 100) ** 2)
     noise = np.random.default_rng(3).normal(size=len(audio)) * np.sqrt(power / 10**1.5)
     assert heard(audio + noise) == KEY_ORDER
+
+
+@pytest.mark.parametrize("codec", [MuLaw, ALaw])
+@pytest.mark.parametrize("dbfs", [(-13, -13), (-25, -33), (-31, -31)])
+def test_through_g711(codec: type[MuLaw | ALaw], dbfs: tuple[float, float]) -> None:
+    audio = np.rint(dialled(KEY_ORDER, 45, 45, dbfs=dbfs)).astype(np.int16)
+    batch, port = codec(), np.zeros(1, np.intp)
+    assert heard(batch.decode(port, batch.encode(port, audio[None]))[0]) == KEY_ORDER
+
+
+def test_lost_packets_that_are_repeated_neither_split_nor_hide_a_key() -> None:
+    dice = np.random.default_rng(8)
+    frames = dialled(KEY_ORDER * 5, 100, 100)
+    frames = frames[: len(frames) // 160 * 160].reshape(-1, 160).copy()
+    for lost in dice.choice(np.arange(1, len(frames)), len(frames) // 50, replace=False):
+        frames[lost] = frames[lost - 1]
+    assert heard(frames.ravel()) == KEY_ORDER * 5
 
 
 def test_one_tone_alone_and_noise_are_no_key() -> None:
