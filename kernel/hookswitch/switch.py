@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
@@ -260,15 +260,23 @@ class Switch:
             self.spawn(playback.stop())
         for other in self._others(leg):
             if other.accept_dtmf and other.call.takes_dtmf:
-                other.call.send_dtmf(digit)
+                self._pass_on(other, other.call.send_dtmf, digit)
 
     def pass_on_text(self, leg: Leg, text: str) -> None:
         """Give text to the others of the leg's room that accept it."""
         for other in self._others(leg):
             if other.accept_text and other.call.takes_text:
-                other.call.send_text(text)
+                self._pass_on(other, other.call.send_text, text)
 
     # -- within
+
+    @staticmethod
+    def _pass_on(leg: Leg, send: Callable[[str], None], what: str) -> None:
+        """Give one leg what another sent; the rest of the room does not suffer if it cannot."""
+        try:
+            send(what)
+        except HookswitchError as error:
+            leg.log.info("what the room sent was not passed on: %s", error)
 
     def _others(self, leg: Leg) -> list[Leg]:
         room = self.rooms.find(leg.room_id)

@@ -19,6 +19,7 @@ NAMES = [
     *("type", "to", "from", "id", "leg_id", "room_id", "role", "digits", "codec", "matrix"),
     *("updates", "listener_role", "sources", "mute", "deaf", "accept_dtmf", "sample_rate"),
     *("ring_timeout", "max_duration", "headers", "webhook_url", "app_id", "reason", "amd"),
+    *("text", "rtt", "inband_dtmf"),
 ]
 SCALARS = (
     st.none()

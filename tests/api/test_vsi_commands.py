@@ -40,10 +40,14 @@ async def test_a_call_can_be_led_by_commands_alone(running_switch: RunningSwitch
             ("send_leg_dtmf", {**ids, "digits": "12"}, "sent"),
             ("reject_leg_dtmf", ids, "dtmf_rejecting"),
             ("accept_leg_dtmf", ids, "dtmf_accepting"),
+            ("send_leg_rtt", {**ids, "text": "hi"}, "sent"),
+            ("reject_leg_rtt", ids, "rtt_rejecting"),
+            ("accept_leg_rtt", ids, "rtt_accepting"),
             ("remove_leg_from_room", {"room_id": "r", "leg_id": leg["id"]}, "removed"),
         ):
             assert await do(command, **payload) == {**stamp, "status": status}
-        assert running_switch.fake.calls[leg["id"]].digits == "12"
+        call = running_switch.fake.calls[leg["id"]]
+        assert (call.digits, call.text) == ("12", "hi")
         answer = await do("add_leg_to_room", id="r", leg_id=leg["id"], role="agent")
         assert answer["status"] == "added"
         shown = await do("get_leg", **ids)
@@ -82,7 +86,16 @@ async def test_every_operation_is_a_command(running_switch: RunningSwitch) -> No
     assert commands >= {
         *("list_legs", "get_leg", "create_leg", "delete_leg", "answer_leg", "mute_leg"),
         *("unmute_leg", "deaf_leg", "undeaf_leg", "send_leg_dtmf", "accept_leg_dtmf"),
-        *("reject_leg_dtmf", "list_rooms", "get_room", "create_room", "delete_room"),
+        *(
+            "reject_leg_dtmf",
+            "send_leg_rtt",
+            "accept_leg_rtt",
+            "reject_leg_rtt",
+            "list_rooms",
+            "get_room",
+            "create_room",
+            "delete_room",
+        ),
         *("add_leg_to_room", "remove_leg_from_room", "leg_ring", "leg_early_media"),
     }
     async with running_switch.vsi() as stream:

@@ -80,6 +80,12 @@ class Baresip:
     async def hang_up(self) -> None:
         await self._command("hangup")
 
+    async def hold(self) -> None:
+        await self._command("hold")
+
+    async def resume(self) -> None:
+        await self._command("resume")
+
     async def press(self, digits: str) -> None:
         """Send digits as RFC 4733 events."""
         await self._command("sndcode", digits)
@@ -193,11 +199,16 @@ async def baresip(
     dbfs: float = -12.0,
     line: Line = UDP,
     voice: Voice = PLAIN,
+    *,
+    account: str = "",
 ) -> AsyncIterator[Baresip]:
-    """A phone that plays this tone; the folder's name is its user name."""
+    """A phone that plays this tone; the folder's name is its user name.
+
+    ``account`` are parameters of its account, such as ``dtmfmode=info``.
+    """
     processes.need("baresip")
     sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
-    _furnish(folder, line, voice, sip_port, control_port)
+    _furnish(folder, line, voice, account, sip_port, control_port)
     _write_wav(folder / "tone.wav", tone(frequency, 60.0, voice.rate, dbfs), voice.rate)
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -219,7 +230,9 @@ async def baresip(
         await process.wait()
 
 
-def _furnish(folder: Path, line: Line, voice: Voice, sip_port: int, control_port: int) -> None:
+def _furnish(
+    folder: Path, line: Line, voice: Voice, account: str, sip_port: int, control_port: int
+) -> None:
     """The folder a phone is configured by."""
     folder.mkdir()
     config = _CONFIG.format(
@@ -230,8 +243,10 @@ def _furnish(folder: Path, line: Line, voice: Voice, sip_port: int, control_port
         **line.config(),
     )
     (folder / "config").write_text(config)
-    account = f"<sip:{folder.name}@{line.account}>;regint=0;{voice.account};answermode=manual"
-    (folder / "accounts").write_text(account + "\n")
+    (folder / "accounts").write_text(
+        f"<sip:{folder.name}@{line.account}>;regint=0;{voice.account};answermode=manual"
+        f"{account and ';' + account}\n"
+    )
     (folder / "contacts").touch()
 
 

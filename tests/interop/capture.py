@@ -1,4 +1,4 @@
-"""Captures (pcap) of RTP streams with telephone events, for SIPp to play."""
+"""Captures (pcap) of RTP streams with digits, as events or as tones, for SIPp to play."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from tests.sound import tone
+
+from .g711 import pack_ulaw
+
 EVENTS = "0123456789*#ABCD"
 TELEPHONE_EVENT = 101
+RATE = 8000
 _STEP = 160
 """Samples at 8 kHz in 20 ms."""
 
@@ -41,6 +48,25 @@ def digits(text: str, steps: int = 5) -> list[Packet]:
             packets.append(Packet((clock + number) * 0.02, header + event))
         clock += len(reports) + 3
     return packets
+
+
+def tones(text: str, ms: int = 60, gap_ms: int = 60) -> list[Packet]:
+    """The digits as tones in PCMU, as a telephone without events plays them."""
+    audio = [np.zeros(RATE // 5, np.int16)]
+    for digit in text:
+        row, column = divmod("123A456B789C*0#D".index(digit), 4)
+        low, high = (697, 770, 852, 941)[row], (1209, 1336, 1477, 1633)[column]
+        audio.append(tone(low, ms / 1000, RATE, -12) + tone(high, ms / 1000, RATE, -10))
+        audio.append(np.zeros(gap_ms * RATE // 1000, np.int16))
+    payload = pack_ulaw(np.concatenate([*audio, np.zeros(RATE // 5, np.int16)]))
+    return [
+        Packet(
+            number * 0.02,
+            struct.pack("!BBHII", 0x80, 0, number, number * _STEP, 0x5EED)
+            + payload[number * _STEP : (number + 1) * _STEP],
+        )
+        for number in range(len(payload) // _STEP)
+    ]
 
 
 def write(path: Path, packets: Iterable[Packet]) -> None:

@@ -71,6 +71,11 @@ a={direction}"""
 
 _CALLER_BEHIND_NAT = re.sub(r"Contact: .*", "Contact: <sip:sipp@10.255.255.1:5060>", _CALLER)
 
+_SDP_PLAIN = "\n".join(
+    line.replace(" 0 101", " 0") for line in _SDP.splitlines() if ":101" not in line
+)
+"""Without telephone events."""
+
 _MACROS = {
     "caller": _CALLER,
     "caller-nat": _CALLER_BEHIND_NAT,
@@ -79,6 +84,7 @@ _MACROS = {
     "callee": _CALLEE,
     "callee-asks": _CALLEE_ASKS,
     "sdp": _SDP.format(version=1, port="[media_port]", direction="sendrecv"),
+    "sdp-plain": _SDP_PLAIN.format(version=1, port="[media_port]", direction="sendrecv"),
     "sdp-stream": _SDP.format(version=1, port="[rtpstream_audio_port]", direction="sendrecv"),
     "sdp-elsewhere": _SDP.format(version=1, port="[field0]", direction="sendrecv"),
     "sdp-sendonly": _SDP.format(version=2, port="[media_port]", direction="sendonly"),
@@ -118,6 +124,11 @@ class Sipp:
             lambda: log.exists() and log.read_text(errors="replace").count(text) >= times, within
         )
 
+    @property
+    def messages(self) -> str:
+        """What it sent and received, in order."""
+        return (self._folder / "messages.log").read_text(errors="replace")
+
     async def outcome(self) -> Outcome:
         """Wait for its end. SIPp ends by itself: after its calls, or its time."""
         status = await self._process.wait()
@@ -150,17 +161,21 @@ async def sipp(
     transport: str = "u1",
     host: str = "127.0.0.1",
     port: int | None = None,
+    sdp: str = "sdp",
 ) -> AsyncIterator[Sipp]:
     """Run a scenario: as caller of the port ``target``, or waiting to be called.
 
-    ``fields`` are put in where the scenario says ``@name@``. ``transport`` is SIPp's: ``u1`` is
-    UDP, ``t1`` one TCP connection, ``tn`` one for each call. An IPv6 ``host`` is in brackets.
+    ``fields`` are put in where the scenario says ``@name@``; ``sdp`` names another description to
+    stand where it says ``@sdp@``. ``transport`` is SIPp's: ``u1`` is UDP, ``t1`` one TCP
+    connection, ``tn`` one for each call. An IPv6 ``host`` is in brackets.
     """
     processes.need("sipp")
     port = port or processes.free_port()
     folder = folder / f"sipp-{Path(scenario).stem}-{port}"
     folder.mkdir()
-    (folder / "scenario.xml").write_text(expand((SCENARIOS / scenario).read_text(), fields or {}))
+    (folder / "scenario.xml").write_text(
+        expand((SCENARIOS / scenario).read_text(), {"sdp": _MACROS[sdp], **(fields or {})})
+    )
     process = await asyncio.create_subprocess_exec(
         "sipp",
         *([f"{host}:{target}"] if target else []),

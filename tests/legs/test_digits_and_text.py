@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookswitch.errors import OperationFailed
 from hookswitch.testing.fake_transport import FakeCall
 from hookswitch.testing.server import RunningSwitch
 
@@ -56,10 +57,49 @@ async def test_a_transport_without_digits_is_passed_over(running_switch: Running
     assert (b.digits, c.digits) == ("", "1")
 
 
-async def test_text_goes_to_the_others(running_switch: RunningSwitch) -> None:
+async def test_text_goes_to_the_others_that_accept_it(running_switch: RunningSwitch) -> None:
     a, b, c = await three_in_a_room(running_switch)
-    c.leg.accept_text = False
+    await running_switch.ask("POST", f"/v1/legs/{c.leg.id}/rtt/reject")
     a.writes("hello")
     assert (a.text, b.text, c.text) == ("", "hello", "")
     event = await running_switch.events.wait("rtt.received")
     assert (event["leg_id"], event["text"], event["seq"]) == (a.leg.id, "hello", 1)
+    assert (event["loss_marker"], event["room_id"]) == (False, "r")
+    await running_switch.ask("POST", f"/v1/legs/{c.leg.id}/rtt/accept")
+    a.writes("\b")
+    assert (b.text, c.text) == ("hello\b", "\b")
+
+
+async def test_a_leg_that_rejects_text_tells_none(running_switch: RunningSwitch) -> None:
+    a, b, _ = await three_in_a_room(running_switch)
+    await running_switch.ask("POST", f"/v1/legs/{a.leg.id}/rtt/reject")
+    a.writes("hidden")
+    await running_switch.ask("POST", f"/v1/legs/{a.leg.id}/rtt/accept")
+    a.writes("seen")
+    event = await running_switch.events.wait("rtt.received")
+    assert (event["text"], event["seq"]) == ("seen", 1)
+    assert b.text == "hiddenseen"
+
+
+async def test_lost_text_is_marked_and_byte_order_marks_are_no_text(
+    running_switch: RunningSwitch,
+) -> None:
+    a, b, _ = await three_in_a_room(running_switch)
+    a.writes("\ufeff")
+    a.writes("\ufeffab\ufffdcd")
+    event = await running_switch.events.wait("rtt.received")
+    assert (event["text"], event["seq"], event["loss_marker"]) == ("ab\ufffdcd", 1, True)
+    assert b.text == "ab\ufffdcd"
+
+
+async def test_one_that_cannot_take_it_leaves_the_others_alone(
+    running_switch: RunningSwitch,
+) -> None:
+    a, b, c = await three_in_a_room(running_switch)
+
+    def full(text: str) -> None:
+        raise OperationFailed("too much text waits")
+
+    b.send_text = full  # type: ignore[method-assign]
+    a.writes("hello")
+    assert c.text == "hello"

@@ -28,6 +28,9 @@ ON_A_LEG = [
     ("POST", "/legs/{id}/dtmf", {"digits": "1"}),
     ("POST", "/legs/{id}/dtmf/accept", None),
     ("POST", "/legs/{id}/dtmf/reject", None),
+    ("POST", "/legs/{id}/rtt", {"text": "hello"}),
+    ("POST", "/legs/{id}/rtt/accept", None),
+    ("POST", "/legs/{id}/rtt/reject", None),
     ("PATCH", "/legs/{id}/role", {"role": "agent"}),
 ]
 
@@ -90,6 +93,8 @@ async def test_switches_say_what_they_did(
         ("DELETE", "deaf", "undeaf", {"deaf": False}),
         ("POST", "dtmf/reject", "dtmf_rejecting", {"accept_dtmf": False}),
         ("POST", "dtmf/accept", "dtmf_accepting", {"accept_dtmf": True}),
+        ("POST", "rtt/reject", "rtt_rejecting", {}),
+        ("POST", "rtt/accept", "rtt_accepting", {}),
     ):
         with subtests.test(status):
             answer = await running_switch.ask(method, f"{where}/{path}", status=200)
@@ -121,6 +126,26 @@ async def test_digits_are_sent(running_switch: RunningSwitch) -> None:
         assert "digits" in await running_switch.problem(400, "POST", path, wrong)
     call.takes_digits = False
     assert "DTMF writer" in await running_switch.problem(500, "POST", path, {"digits": "1"})
+
+
+async def test_pauses_between_digits(running_switch: RunningSwitch) -> None:
+    call = await running_switch.dial()
+    path = f"/v1/legs/{call.leg.id}/dtmf"
+    await running_switch.ask("POST", path, {"digits": "1,2w3W4a"}, status=200)
+    assert call.digits == "1,2,3,,4A"
+
+
+async def test_text_is_sent(running_switch: RunningSwitch) -> None:
+    call = await running_switch.dial()
+    path = f"/v1/legs/{call.leg.id}/rtt"
+    text = "H\u00e9llo\b\b\r\nn\u00e4chste \u2028 \U0001f600"
+    answer = await running_switch.ask("POST", path, {"text": text}, status=200)
+    assert answer == {"instance_id": "test-instance", "status": "sent"}
+    assert call.text == text
+    for wrong in ({}, {"text": ""}, {"text": 5}, {"text": "x" * 4001}):
+        assert "text" in await running_switch.problem(400, "POST", path, wrong)
+    call.takes_texts = False
+    assert "not negotiated" in await running_switch.problem(409, "POST", path, {"text": "x"})
 
 
 async def test_a_role_is_set_and_cleared(running_switch: RunningSwitch) -> None:

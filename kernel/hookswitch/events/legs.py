@@ -193,12 +193,12 @@ class DtmfReceived(LegEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RttReceived(LegEvent):
-    """Real-time text; ``loss_marker`` says that some was lost before this."""
+    """Real-time text; ``loss_marker`` says that some was lost, where ``text`` has a U+FFFD."""
 
     type: ClassVar[str] = "rtt.received"
     text: str
     seq: int
-    loss_marker: bool | None = None
+    loss_marker: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

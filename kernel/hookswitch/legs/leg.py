@@ -50,6 +50,12 @@ if TYPE_CHECKING:
 HANGUP_GRACE = 10.0
 """Seconds a transport is given to report the end of a call it was told to hang up."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Says that T.140 begins, or goes on; it is no text."""
+
+LOSS_MARKER = "\ufffd"
+"""What T.140 puts in place of lost text."""
+
 
 @dataclass(slots=True)
 class LegOptions:
@@ -209,8 +215,11 @@ class Leg:
         self.emit(DtmfReceived(leg_id=self.id, room_id=self.room_id, digit=digit, seq=self._digits))
         self._context.pass_on_digit(self, digit)
 
-    def text_received(self, text: str, loss_marker: bool | None = None) -> None:
-        """The peer wrote."""
+    def text_received(self, text: str) -> None:
+        """The peer wrote; U+FFFD stands where some of it was lost."""
+        text = text.replace(BYTE_ORDER_MARK, "")
+        if not text:
+            return
         if self.accept_text:
             self._texts += 1
             self.emit(
@@ -219,7 +228,7 @@ class Leg:
                     room_id=self.room_id,
                     text=text,
                     seq=self._texts,
-                    loss_marker=loss_marker,
+                    loss_marker=LOSS_MARKER in text,
                 )
             )
         self._context.pass_on_text(self, text)

@@ -24,7 +24,12 @@ HangupReason = Literal[
     "busy", "declined", "rejected", "unavailable", "not_found", "forbidden", "server_error"
 ]
 
-DTMF_DIGITS = frozenset("0123456789*#ABCDabcd,")
+DTMF_DIGITS = frozenset("0123456789*#ABCDabcd,wW")
+_PAUSES = str.maketrans({"w": ",", "W": ",,"})
+
+
+MOST_TEXT = 4000
+"""Characters of one request; at the usual 30 a second they take over two minutes to be written."""
 
 
 class HangUp(ApiModel):
@@ -54,7 +59,8 @@ class SendDtmf(ApiModel):
     """Digits to send."""
 
     digits: str = Field(
-        max_length=256, description="0-9, *, #, A-D; a comma pauses for half a second"
+        max_length=256,
+        description="0-9, *, #, A-D; a comma or w pauses for half a second, W for a second",
     )
 
     @field_validator("digits")
@@ -63,6 +69,20 @@ class SendDtmf(ApiModel):
         if wrong := set(digits) - DTMF_DIGITS:
             raise ValueError(f"{''.join(sorted(wrong))!r} cannot be sent as DTMF")
         return digits
+
+    @property
+    def keys(self) -> str:
+        """The digits in capitals; every pause is commas."""
+        return self.digits.translate(_PAUSES).upper()
+
+
+class SendText(ApiModel):
+    """Real-time text to send."""
+
+    text: str = Field(
+        max_length=MOST_TEXT,
+        description="One character or more; may hold T.140 control codes, such as U+0008 and CR LF",
+    )
 
 
 class SetRole(ApiModel):
@@ -158,7 +178,7 @@ async def undeaf_leg(switch: Switch, ids: Ids, request: None) -> Answer:
 
 
 async def send_dtmf(switch: Switch, ids: Ids, request: SendDtmf) -> Answer:
-    switch.legs.get(ids["id"]).call.send_dtmf(request.digits.upper())
+    switch.legs.get(ids["id"]).call.send_dtmf(request.keys)
     return {"status": "sent"}
 
 
@@ -170,6 +190,21 @@ async def accept_dtmf(switch: Switch, ids: Ids, request: None) -> Answer:
 async def reject_dtmf(switch: Switch, ids: Ids, request: None) -> Answer:
     switch.legs.get(ids["id"]).accept_dtmf = False
     return {"status": "dtmf_rejecting"}
+
+
+async def send_text(switch: Switch, ids: Ids, request: SendText) -> Answer:
+    switch.legs.get(ids["id"]).call.send_text(request.text)
+    return {"status": "sent"}
+
+
+async def accept_text(switch: Switch, ids: Ids, request: None) -> Answer:
+    switch.legs.get(ids["id"]).accept_text = True
+    return {"status": "rtt_accepting"}
+
+
+async def reject_text(switch: Switch, ids: Ids, request: None) -> Answer:
+    switch.legs.get(ids["id"]).accept_text = False
+    return {"status": "rtt_rejecting"}
 
 
 async def set_role(switch: Switch, ids: Ids, request: SetRole) -> Answer:
@@ -215,11 +250,20 @@ def leg_operations(create: Request) -> list[Operation]:
         Operation("undeaf_leg", "DELETE", f"{leg}/deaf", undeaf_leg, "Have a leg hear again",
                   errors=_NOT_FOUND),
         Operation("send_leg_dtmf", "POST", f"{leg}/dtmf", send_dtmf, "Send DTMF digits on a leg",
-                  SendDtmf, errors={**_NOT_FOUND, 500: "DTMF writer unavailable"}),
+                  SendDtmf, errors={**_NOT_FOUND, 409: "Leg has no media yet",
+                                    500: "DTMF writer unavailable"}),
         Operation("accept_leg_dtmf", "POST", f"{leg}/dtmf/accept", accept_dtmf,
                   "Enable DTMF reception on a leg", errors=_NOT_FOUND),
         Operation("reject_leg_dtmf", "POST", f"{leg}/dtmf/reject", reject_dtmf,
                   "Disable DTMF reception on a leg", errors=_NOT_FOUND),
+        Operation("send_leg_rtt", "POST", f"{leg}/rtt", send_text,
+                  "Send real-time text (T.140) on a leg", SendText,
+                  errors={**_NOT_FOUND, 409: "Real-time text was not negotiated for this leg",
+                          500: "Send failed"}),
+        Operation("accept_leg_rtt", "POST", f"{leg}/rtt/accept", accept_text,
+                  "Enable reception of real-time text on a leg", errors=_NOT_FOUND),
+        Operation("reject_leg_rtt", "POST", f"{leg}/rtt/reject", reject_text,
+                  "Disable reception of real-time text on a leg", errors=_NOT_FOUND),
         Operation("set_leg_role", "PATCH", f"{leg}/role", set_role, "Change a leg's routing role",
                   SetRole, errors=_NOT_FOUND),
         Operation("set_leg_gain", "PUT", f"{leg}/gain", set_gain,

@@ -58,7 +58,7 @@ class FakeCall(Call):
         """What the kernel sent to the far end."""
         self.no_media: str | None = None
         """Why media cannot be opened, if that is so."""
-        self.takes_digits = True
+        self.takes_digits = self.takes_texts = True
         self.stubborn = False
         """Whether the far end does not react to being hung up."""
         self.released = 0
@@ -99,6 +99,8 @@ class FakeCall(Call):
         self.digits += digits
 
     def send_text(self, text: str) -> None:
+        if not self.takes_texts:
+            super().send_text(text)
         self.text += text
 
     @property
@@ -107,7 +109,7 @@ class FakeCall(Call):
 
     @property
     def takes_text(self) -> bool:
-        return True
+        return self.takes_texts
 
     # -- what the far end does
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hookswitch.plugin import Call, Leg
+from hookswitch.plugin import Call, Conflict, Leg, OperationFailed
 
+from .info_sender import InfoSender
 from .media import MEDIA_ERRORS, CallMedia
 from .sdp.audio import NegotiatedAudio
 from .sip.call import Call as Dialogue
@@ -18,7 +19,9 @@ from .sip.events import (
     InfoReceived,
     ReinviteAcknowledged,
     ReinviteReceived,
+    RequestAnswered,
 )
+from .sip.info_digits import unpack_digit
 
 if TYPE_CHECKING:
     from .transport import SipTransport
@@ -32,22 +35,49 @@ class SipCall(Call):
         self.dialogue = dialogue
         self.media: CallMedia | None = None
         self._transport = transport
+        self._info = InfoSender(self._send_info, self._digits_failed)
         self._changing = asyncio.Lock()
         """One change of the media at a time."""
 
     # -- what the kernel asks
 
     def send_dtmf(self, digits: str) -> None:
-        if self.media is None or not self.media.send_dtmf(digits):
-            super().send_dtmf(digits)
+        agreed = self.media.agreed if self.media else None
+        if self.media is None or agreed is None:
+            raise Conflict(f"leg {self.leg.id} is {self.leg.state}: it has no media yet")
+        if self.media.takes_events:
+            if not agreed.direction.sends:
+                raise Conflict(f"leg {self.leg.id} is on hold: its peer takes no events")
+            self.media.send_dtmf(digits)
+        elif self._info.refused:
+            raise OperationFailed(f"DTMF writer unavailable: {self._info.refused}")
+        elif not self.dialogue.is_confirmed:
+            raise Conflict("the peer takes no telephone events, and INFO only once it has answered")
+        else:
+            self._info.send(digits)
 
     @property
     def takes_dtmf(self) -> bool:
         agreed = self.media.agreed if self.media else None
-        return agreed is not None and agreed.telephone_event_pt is not None
+        if self.media is None or agreed is None:
+            return False
+        if self.media.takes_events:
+            return agreed.direction.sends
+        return self.dialogue.is_confirmed and not self._info.refused
+
+    def send_text(self, text: str) -> None:
+        if self.media is None or not self.media.text.can_send:
+            super().send_text(text)
+        else:
+            self.media.text.send(text)
+
+    @property
+    def takes_text(self) -> bool:
+        return self.media is not None and self.media.text.can_send
 
     def release(self) -> None:
         """The leg is over."""
+        self._info.close()
         if self.media is not None:
             self.media.close()
         self._transport.forget(self)
@@ -66,6 +96,8 @@ class SipCall(Call):
             self.spawn(self._take_late_answer(event.sdp))
         elif isinstance(event, InfoReceived):
             self._take_info(event)
+        elif isinstance(event, RequestAnswered) and event.method == "INFO":
+            self._info.answered(event.response.status, event.response.reason)
 
     # -- for both directions
 
@@ -121,17 +153,19 @@ class SipCall(Call):
         except MEDIA_ERRORS as error:
             self.leg.log.info("answer in ACK: %s", error)
 
+    def _send_info(self, body: bytes, content_type: str) -> None:
+        if self.dialogue.is_confirmed:  # else the call has just ended
+            self.dialogue.request("INFO", self.now(), body=body, content_type=content_type)
+            self.settle()
+
+    def _digits_failed(self, error: str) -> None:
+        self.leg.command_failed("dtmf", error)
+
     def _take_info(self, event: InfoReceived) -> None:
         """Digits of phones that send them by INFO."""
-        text = event.request.body.decode("utf-8", "replace")
-        kind = event.request.content_type
-        if kind == "application/dtmf-relay":
-            fields = dict(
-                line.strip().partition("=")[::2] for line in text.splitlines() if "=" in line
-            )
-            text = next((v for k, v in fields.items() if k.strip().lower() == "signal"), "")
-        elif kind != "application/dtmf":
+        request = event.request
+        digit = unpack_digit(request.content_type or "", request.body)
+        if digit is None:
             return
-        digit = text.strip().upper()[:1]
-        if digit and digit in "0123456789*#ABCD":
+        if self.media is None or self.media.is_new_digit(digit, "info"):
             self.leg.digit_received(digit)

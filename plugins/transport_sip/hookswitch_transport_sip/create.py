@@ -9,7 +9,7 @@ from pydantic import Field
 from hookswitch.plugin import ApiModel, BadRequest, CreateLeg
 
 from .sdp.audio import Srtp
-from .settings import SipSettings, outbound_proxy
+from .settings import InbandDtmf, SipSettings, outbound_proxy
 from .sip.address import NameAddr
 from .sip.errors import ParseError
 from .sip.uri import Uri
@@ -38,7 +38,10 @@ class CreateSipLeg(CreateLeg):
     outbound_proxy: str | None = Field(
         None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"
     )
-    rtt: bool = Field(False, description="Offer real-time text; not available yet")
+    rtt: bool = Field(False, description="Offer real-time text (T.140) beside the audio")
+    inband_dtmf: InbandDtmf | None = Field(
+        None, description="Listen for digits in the audio; default SIP_INBAND_DTMF"
+    )
 
     def target(self) -> Uri:
         """Whom to call. Raises BadRequest."""

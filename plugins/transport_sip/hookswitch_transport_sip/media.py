@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import contextlib
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, replace
 from typing import Any
 
@@ -16,13 +16,18 @@ from hookswitch.mixer.commands import ClosePort, OpenPort, SignalPort, UpdatePor
 from hookswitch.mixer.topology import CommandError
 from hookswitch.plugin import Conflict, HookswitchError, Leg, Switch
 
+from .call_text import CallText
+from .numeric import numeric
 from .rtp.keys import SrtpKeys
 from .rtp.params import RtpParams
 from .rtp_ports import PortPair
 from .sdp.audio import LocalAudio, NegotiatedAudio, Srtp
+from .sdp.direction import Direction
 from .sdp.errors import SdpError
 from .sdp.negotiation import AudioNegotiation
-from .settings import SipSettings
+from .sdp.session import SessionNegotiation
+from .settings import InbandDtmf, SipSettings
+from .sip.digit_sources import DigitSources
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
 
@@ -33,7 +38,11 @@ _TOTALS = ("packets_received", "packets_lost", "packets_sent")
 
 
 class CallMedia:
-    """One audio stream. `close` undoes everything; it may be called at any time."""
+    """One audio stream, and text beside it where both sides want it.
+
+    ``take_ports`` is asked for ports of the text. `close` undoes everything; it may be called at
+    any time.
+    """
 
     def __init__(
         self,
@@ -42,9 +51,13 @@ class CallMedia:
         leg: Leg,
         ports: PortPair,
         codecs: Sequence[CodecInfo],
+        take_ports: Callable[[], PortPair],
         signalling_ip: str | None = None,
         host: str | None = None,
         srtp: Srtp | None = None,
+        *,
+        rtt: bool = False,
+        inband_dtmf: InbandDtmf | None = None,
     ) -> None:
         """``host`` is announced; default the preferred family's address."""
         self._switch, self._settings, self._leg = switch, settings, leg
@@ -58,11 +71,18 @@ class CallMedia:
             srtp=srtp or settings.sip_srtp,
             keys=SrtpKeys.generate(),
         )
-        self.negotiation = AudioNegotiation(local)
+        self._cname = f"{leg.id}@{settings.announced_ip}"
+        enabled = switch.settings.rtt_enabled
+        self.text = CallText(leg, take_ports, signalling_ip, self._cname, enabled=enabled)
+        self.negotiation = SessionNegotiation(
+            AudioNegotiation(local), self.text.port, offer_text=rtt
+        )
+        self._inband_dtmf = inband_dtmf or settings.sip_inband_dtmf
         self._opened: PortSpec | None = None
         self._closed = False
         self._numbers = _numbers()
         self._in_use: NegotiatedAudio | None = None
+        self._digits = DigitSources()
         self._before: dict[str, int] = dict.fromkeys(_TOTALS, 0)
         self._last: Mapping[str, Any] = {}
 
@@ -73,6 +93,7 @@ class CallMedia:
 
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
+        await self.text.apply(self.negotiation.text)
         anew = self._needs_another_stream(agreed)
         if anew:
             self._numbers = _numbers()
@@ -126,19 +147,32 @@ class CallMedia:
             raise
         self._opened = spec
 
-    def send_dtmf(self, digits: str) -> bool:
-        """Send digits as RFC 4733 events; False if the peer takes none."""
-        if self._opened is None or self.agreed is None or self.agreed.telephone_event_pt is None:
-            return False
+    @property
+    def takes_events(self) -> bool:
+        """Whether the peer takes digits as RFC 4733 events."""
+        agreed, opened = self.agreed, self._opened is not None
+        return opened and agreed is not None and agreed.telephone_event_pt is not None
+
+    def send_dtmf(self, digits: str) -> None:
+        """Send digits as RFC 4733 events."""
+        self._switch.spawn(self._send_events(digits))
+
+    async def _send_events(self, digits: str) -> None:
         port = self._leg.id
-        signal = SignalPort(port, {"dtmf": digits})
-        self._switch.spawn(self._switch.media.apply_to(port, signal))
-        return True
+        try:
+            await self._switch.media.apply_to(port, SignalPort(port, {"dtmf": digits}))
+        except CommandError as error:
+            self._leg.command_failed("dtmf", str(error))
 
     def close(self) -> None:
         """Release the sockets; the port in the mixer is closed by the leg's end."""
         self._closed = True
         self._ports.close()
+        self.text.close()
+
+    def is_new_digit(self, digit: str, source: str) -> bool:
+        """Whether a digit has not come another way already."""
+        return self._digits.is_new(digit, source, asyncio.get_running_loop().time())
 
     async def _spec(self, agreed: NegotiatedAudio) -> PortSpec:
         params = (await self._params(agreed)).pack()
@@ -154,18 +188,20 @@ class CallMedia:
             clock_rate=agreed.codec.clock_rate,
             telephone_event=agreed.telephone_event,
             telephone_event_pt=agreed.telephone_event_pt,
-            remote=await _numeric(agreed.remote),
-            remote_rtcp=await _numeric(agreed.remote_rtcp),
+            remote=await numeric(agreed.remote),
+            remote_rtcp=await numeric(agreed.remote_rtcp),
             rtcp_mux=agreed.rtcp_mux,
             signalling_ip=self._signalling_ip,
             ptime_ms=agreed.ptime_ms,
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
+            inband_dtmf=self._inband_dtmf == "on"
+            or (self._inband_dtmf == "auto" and agreed.telephone_event_pt is None),
             jitter_ms=settings.sip_jitter_buffer_ms,
             jitter_max_ms=settings.sip_jitter_buffer_max_ms,
             rtp_timeout_s=settings.rtp_timeout,
             timeout_enabled=not held,
-            cname=f"{self._leg.id}@{settings.announced_ip}",
+            cname=self._cname,
             fmtp=agreed.fmtp,
             alternatives=tuple(each.receive_payload_type for each in agreed.alternatives),
             impairment=astuple(agreed.codec.impairment),
@@ -182,7 +218,23 @@ class CallMedia:
             return
         if report.kind == "stats":
             report = PortReport(report.port, report.kind, self._summed(report.data))
+        elif report.kind == "digit":
+            source = "tones" if report.data.get("tones") else "events"
+            if not self.is_new_digit(str(report.data["digit"]), source):
+                return
+        elif report.kind == "media_timeout" and self.text.heard_within(self._settings.rtp_timeout):
+            self._switch.spawn(self._wait_again())
+            return
         self._leg.on_report(report)
+
+    async def _wait_again(self) -> None:
+        """Who writes need not speak: have the silence be measured anew."""
+        agreed, port = self.agreed, self._leg.id
+        if agreed is None or agreed.direction is not Direction.SENDRECV:
+            return  # on hold meanwhile: nothing is measured
+        off, on = (UpdatePort(port, {"timeout_enabled": enabled}) for enabled in (False, True))
+        with contextlib.suppress(CommandError):
+            await self._switch.media.apply_to(port, off, on)
 
     def _remember_rollover(self, count: int) -> None:
         """Whoever opens the port again must know it."""
@@ -222,15 +274,3 @@ def _numbers() -> dict[str, int | float]:
         "timestamp": secrets.randbits(32),
         "started_at": time.monotonic(),
     }
-
-
-async def _numeric(address: tuple[str, int] | None) -> tuple[str, int] | None:
-    """An address with its name looked up."""
-    if address is None:
-        return None
-    try:
-        ipaddress.ip_address(address[0])
-    except ValueError:
-        found = await asyncio.get_running_loop().getaddrinfo(*address)
-        return str(found[0][4][0]), address[1]
-    return address

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -86,6 +86,9 @@ def outbound_proxy(text: str) -> NameAddr:
 
 IpAddress = Annotated[str, AfterValidator(ip_address)]
 Ip6Address = Annotated[str, AfterValidator(ip6_address)]
+InbandDtmf = Literal["off", "auto", "on"]
+"""When digits are listened for in the audio; auto: where telephone events were not negotiated."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -189,6 +192,10 @@ class SipSettings(Settings):
     )
     sip_auto_ringing: bool = Field(
         False, description="Answer an incoming INVITE with 180 Ringing at once"
+    )
+    sip_inband_dtmf: InbandDtmf = Field(
+        "off",
+        description="Listen for digits in the audio; auto: of phones without telephone events",
     )
     sip_jitter_buffer_ms: int = Field(
         0, ge=0, le=1000, description="Audio held back before it is played; 0: as little as works"

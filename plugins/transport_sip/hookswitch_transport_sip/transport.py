@@ -119,22 +119,32 @@ class SipTransport(Transport):
     # -- calls
 
     async def originate(self, request: CreateSipLeg) -> Leg:
-        if request.rtt:
-            raise BadRequest("rtt: real-time text over SIP is not available in this version")
+        if request.rtt and not self.switch.settings.rtt_enabled:
+            raise BadRequest("rtt: real-time text is disabled on this server (RTT_ENABLED)")
         target, caller = request.target(), request.caller(self.settings)
         routes = request.routes(self.settings)
         codecs = self._codecs
         if request.codecs is not None:
             codecs = self._choose_codecs(request.codecs, "codecs")
         way = await self._way_to(target, routes)
-        ports = self._ports[way.is_ipv6].take()
+        take_ports = self._ports[way.is_ipv6].take
+        ports = take_ports()
         try:
             leg = self.switch.create_leg("sip_outbound", request.options())
         except Unavailable:
             ports.close()
             raise
         media = CallMedia(
-            self.switch, self.settings, leg, ports, codecs, host=way.announced, srtp=request.srtp
+            self.switch,
+            self.settings,
+            leg,
+            ports,
+            codecs,
+            take_ports,
+            host=way.announced,
+            srtp=request.srtp,
+            rtt=request.rtt,
+            inband_dtmf=request.inband_dtmf,
         )
         auth = request.auth
         try:
@@ -149,7 +159,7 @@ class SipTransport(Transport):
                 password=auth.password if auth else "",
             )
         except ParseError as error:
-            ports.close()
+            media.close()
             await leg.disconnected("invite_failed")
             raise BadRequest(f"headers: {error}") from None
         call = OutboundSipCall(self, leg, dialogue)
@@ -169,9 +179,16 @@ class SipTransport(Transport):
         if codec is not None:
             codecs = (codec, *(each for each in codecs if each is not codec))
         way = self.settings.way_to(signalling_ip)
-        ports = self._ports[way.is_ipv6].take()
+        take = self._ports[way.is_ipv6].take
         return CallMedia(
-            self.switch, self.settings, leg, ports, codecs, signalling_ip, way.announced
+            self.switch,
+            self.settings,
+            leg,
+            take(),
+            codecs,
+            take,
+            signalling_ip,
+            way.announced,
         )
 
     def codec_named(self, name: str) -> CodecInfo | None:

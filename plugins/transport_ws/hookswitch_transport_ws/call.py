@@ -26,7 +26,7 @@ class WebSocketCall(Call):
     ) -> None:
         self.ending = Ending()
         self._leg, self._switch = leg, switch
-        self._has_text = fields.rtt and switch.settings.rtt_enabled
+        self._has_text = fields.rtt
         self._wire = Wire(fields.wire_format)
         self._session = Session(self._wire, fields.sample_rate, self.ending, patience, counters)
 

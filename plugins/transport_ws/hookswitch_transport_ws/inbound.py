@@ -28,6 +28,7 @@ def inbound_routes(switch: Switch, transport: WebSocketTransport) -> APIRouter:
     async def connect(websocket: WebSocket) -> None:
         try:
             query = ConnectLeg.from_query(websocket.query_params)
+            transport.check(query)
             leg = switch.create_leg("websocket_in", query.options(_headers(websocket)))
         except Exception as problem:
             await deny(websocket, problem, switch.instance_id)

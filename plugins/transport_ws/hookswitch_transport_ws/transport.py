@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from hookswitch.plugin import Leg, Switch, Transport
+from hookswitch.plugin import BadRequest, Leg, Switch, Transport
 from hookswitch.websocket.session import Counters, Patience
 
 from .call import WebSocketCall
@@ -34,7 +34,13 @@ class WebSocketTransport(Transport):
         leg.call = call
         return call
 
+    def check(self, fields: AudioFields) -> None:
+        """Raise BadRequest if the server does not do what is asked."""
+        if fields.rtt and not self._switch.settings.rtt_enabled:
+            raise BadRequest("rtt: real-time text is disabled on this server (RTT_ENABLED)")
+
     async def originate(self, request: CreateWebSocketLeg) -> Leg:
+        self.check(request)
         leg = self._switch.create_leg("websocket_out", request.options())
         call = self.call(leg, request)
         leg.ringing(uri=request.public_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_payload_round_trip() -> None:
 def test_sending_one_digit() -> None:
     sender = EventSender(8000)
     sender.send("#", duration_ms=60, gap_ms=40)
-    packets = [sender.next(5000 + i * 160, 160) for i in range(9)]
+    packets = [sender.next(5000 + i * 160, 20) for i in range(9)]
     sent = [p for p in packets if p]
     assert packets[5:] == [None] * 4
     assert {p.timestamp for p in sent} == {5000}
@@ -106,6 +107,49 @@ def test_sending_one_digit() -> None:
     assert [p.end for p in payloads] == [False, False, True, True, True]
     assert {p.event for p in payloads} == {11}
     assert sender.idle
+
+
+@pytest.mark.parametrize("clock_rate", [8000, 16000, 48000])
+@pytest.mark.parametrize("ptime", [10, 20, 40, 60])
+def test_any_clock_rate_and_packet_time(clock_rate: int, ptime: int) -> None:
+    sender = EventSender(clock_rate)
+    sender.send("0123456789*#ABCD,5", duration_ms=120, gap_ms=60)
+    step, sent, stamp, spans = clock_rate * ptime // 1000, [], 77, []
+    while not sender.idle:
+        packet = sender.next(stamp, ptime)
+        if packet is not None:
+            sent.append((packet.payload, packet.timestamp, packet.marker))
+            spans.append(stamp)
+        stamp += step
+    told = feed(sent, clock_rate)
+    assert "".join(e.digit for e in told if isinstance(e, DigitStarted)) == "0123456789*#ABCD5"
+    assert {e.duration_ms for e in told if isinstance(e, DigitEnded)} == {120}
+    gaps = [b - a for a, b in pairwise(spans) if b - a > step]
+    assert min(gaps) >= 60 * clock_rate // 1000
+    assert max(gaps) >= 500 * clock_rate // 1000
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_events_need_not_have_the_clock_rate_of_the_codec(rig: Rig, rate: int) -> None:
+    phone = rig.phone()
+    port = rig.open(phone, telephone_event={101: rate})
+    rig.tick()
+    rig.bank.signal(port, {"dtmf": "59"})
+    for _ in range(30):
+        rig.tick()
+    packets = [p for p in phone.received() if len(p) == 16]
+    events = [(p[12:], struct.unpack_from("!I", p, 4)[0], p[1] >= 128) for p in packets]
+    told = feed(events, rate)
+    assert [e.digit for e in told if isinstance(e, DigitStarted)] == ["5", "9"]
+    assert {e.duration_ms for e in told if isinstance(e, DigitEnded)} == {100}
+    # and the same way in
+    phone.send(phone.tone_packet())
+    rig.tick()
+    for payload, stamp, marker in press("#", phone.timestamp, 5, rate // 50):
+        phone.send(rtp(payload, phone.sequence, stamp, phone.ssrc, 101, marker=marker))
+        phone.sequence += 1
+        rig.tick()
+    assert rig.data("digit_ended") == [{"digit": "#", "duration_ms": 100}]
 
 
 @pytest.mark.parametrize("ptime", [10, 20, 30, 60])

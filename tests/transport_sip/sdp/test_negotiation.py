@@ -69,6 +69,24 @@ def test_offered_codecs() -> None:
     ]
 
 
+def test_events_at_the_clock_rate_of_the_codec_are_preferred_and_others_serve() -> None:
+    audio = ("m=audio 5000 RTP/AVP 97 100 101", "a=rtpmap:97 opus/48000/2")
+    wide = replace(BOB, codecs=(WIDE,))
+    for events, wanted in (
+        (("a=rtpmap:100 telephone-event/8000", "a=rtpmap:101 telephone-event/48000"), (101, 48000)),
+        (("a=rtpmap:101 telephone-event/8000",), (101, 8000)),
+        (("a=rtpmap:100 telephone-event/16000",), (100, 16000)),
+        (("a=rtpmap:100 telephone-event/0",), (None, None)),
+    ):
+        answer, agreed = AudioNegotiation(wide).answer(offer_of(*audio, *events))
+        payload_type, rate = wanted
+        assert agreed.telephone_event_pt == payload_type
+        assert (f"a=rtpmap:{payload_type} telephone-event/{rate}\r\n".encode() in answer) == (
+            payload_type is not None
+        )
+        assert agreed.telephone_event == ({payload_type: rate} if payload_type else {})
+
+
 def test_other_media_are_refused_in_their_place() -> None:
     offer = offer_of(
         "m=video 7000 RTP/AVP 31 32",

@@ -22,6 +22,7 @@ from hookswitch.mixer.bank import TICKS_PER_SECOND, BankError, Frames, PortRepor
 
 from .arrivals import Arrivals
 from .endpoint import Endpoint
+from .inband import Inband
 from .intake import NO_AUDIO, Intake
 from .lock import Heard
 from .media import Media
@@ -67,6 +68,7 @@ class RtpBank:
         self._opener = Opener(capacity, self._receiver.staging)
         self._intake = Intake(capacity, arrivals, self._take_special)
         self._media = Media(capacity, self._intake, self._numbers)
+        self._inband = Inband(capacity)
         self._supervision = Supervision(
             capacity, self._intake, self._numbers, self._opener.refused, self._report
         )
@@ -95,7 +97,7 @@ class RtpBank:
         except BankError:
             self._free.append(slot)
             raise
-        digits = EventSender(params.clock_rate)
+        digits = EventSender(params.event_rate)
         security = _security(params, now)
         member = Member(
             endpoint, row, params.send, digits, params.telephone_event_pt, security=security
@@ -109,6 +111,7 @@ class RtpBank:
         self._media.lanes[port.rate].open(slot, row, params.jitter_ms, params.jitter_max_ms)
         self._media.start(port, decoder)
         self._mark_plain(port)
+        self._inband.watch(slot, row, port.rate, wanted=params.inband_dtmf)
         self._receiver.add(endpoint)
         self._supervision.open(port, now)
 
@@ -129,8 +132,9 @@ class RtpBank:
             self._relink(known)
         if old.remote_rtcp != new.remote_rtcp:
             known.endpoint.rtcp_learned = None
+        self._inband.watch(slot, known.row, known.rate, wanted=new.inband_dtmf)
         if new.timeout_enabled and not old.timeout_enabled:
-            self._intake.heard[slot] = self._clock()
+            self._intake.heard[slot], known.timed_out = self._clock(), False
         self._mark_plain(known)
         self._supervision.configure(known)
 
@@ -162,6 +166,7 @@ class RtpBank:
         self._receiver.remove(known.endpoint)
         self._watched[slot] = self._waiting[slot] = False
         self._opener.close(slot)
+        self._inband.watch(slot, known.row, known.rate, wanted=False)
         self._media.lanes[known.rate].close(slot)
         self._media.stop(known)
         known.endpoint.close()
@@ -203,6 +208,10 @@ class RtpBank:
         for rate, lane in self._media.lanes.items():
             if rate in inputs:
                 lane.pull(inputs[rate])
+        for slot, digit in self._inband.detect(inputs):
+            port = self._by_slot[slot]
+            if not port.events.started:  # else the phone sends events, and the tone as well
+                self._report(port, "digit", {"digit": digit, "tones": True})
 
     def push(self, outputs: Frames, now: float) -> None:
         """Encode and send 20 ms of every port; then do what is due now and then."""

@@ -71,6 +71,7 @@ class Media:
         port.params = params
         port.member.sends, port.member.digits_pt = params.send, params.telephone_event_pt
         port.member.security = port.security
+        port.member.digits.clock_rate = params.event_rate
         if same_codec:
             self._join(port, decoder)
             stream = self._intake.decoders[decoder].stream

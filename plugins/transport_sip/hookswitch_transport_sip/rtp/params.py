@@ -37,6 +37,8 @@ class RtpParams:
 
     ``remote`` and ``remote_rtcp`` are the addresses of the peer's SDP; ``signalling_ip`` is where
     its SIP comes from, a hint when it is behind a NAT. Hosts are numeric.
+
+    ``inband_dtmf``: digits are listened for in the audio, until the first telephone event comes.
     """
 
     codec: str
@@ -56,6 +58,7 @@ class RtpParams:
     ptime_ms: int = 20
     send: bool = True
     receive: bool = True
+    inband_dtmf: bool = False
     jitter_ms: int = 0
     jitter_max_ms: int = 300
     rtp_timeout_s: float = 30.0
@@ -85,6 +88,13 @@ class RtpParams:
     def receive_type(self) -> int:
         """Payload type of the audio we receive."""
         return self.payload_type if self.receive_payload_type is None else self.receive_payload_type
+
+    @property
+    def event_rate(self) -> int:
+        """Clock rate of the events we send, which need not be the codec's."""
+        if self.telephone_event_pt is None:
+            return self.clock_rate
+        return self.telephone_event.get(self.telephone_event_pt, self.clock_rate)
 
     def numbers_at(self, now: float) -> tuple[int, int]:
         """Sequence number and timestamp as they would be, had the port sent since it began."""

@@ -211,7 +211,7 @@ class SendGroup:
 
     def _next_digit(self, slot: int, member: Member) -> bytes | None:
         numbers = self.numbers
-        event = member.digits.next(int(numbers.timestamp[slot]), self._units())
+        event = member.digits.next(int(numbers.timestamp[slot]), self.key.ptime_ms)
         if event is None or member.digits_pt is None:
             return None
         second = member.digits_pt | (0x80 if event.marker else 0)

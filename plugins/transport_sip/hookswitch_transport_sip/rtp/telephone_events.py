@@ -72,6 +72,11 @@ class EventReceiver:
         self._duration = 0
         self._before = 0
 
+    @property
+    def started(self) -> bool:
+        """Whether there has been any event."""
+        return self._stamp is not None
+
     def receive(
         self, payload: bytes, timestamp: int, marker: bool, clock_rate: int
     ) -> list[DigitStarted | DigitEnded]:
@@ -125,60 +130,60 @@ class EventPacket:
 
 
 class EventSender:
-    """A queue of digits, sent one packet time at a time. A comma is half a second's pause."""
+    """A queue of digits, sent one packet time at a time. A comma is half a second's pause.
+
+    ``clock_rate`` is that of the events; it may change between them.
+    """
 
     def __init__(self, clock_rate: int) -> None:
-        self._clock_rate = clock_rate
+        self.clock_rate = clock_rate
         self._queue: deque[tuple[str, int, int]] = deque()
         self._event: int | None = None
         self._started = 0
-        self._sent = 0
-        self._wanted = 0
+        self._sent_ms = self._wanted_ms = self._gap_ms = 0
         self._ends = 0
-        self._gap = 0
 
     @property
     def idle(self) -> bool:
         """Whether nothing is left to send."""
-        return not self._queue and self._event is None and self._gap <= 0
+        return not self._queue and self._event is None and self._gap_ms <= 0
 
     def send(self, digits: str, duration_ms: int = 100, gap_ms: int = 60) -> None:
         """Queue digits; ValueError names one that is none."""
         for digit in digits.upper():
             if digit not in DIGITS and digit != ",":
                 raise ValueError(f"not a DTMF digit: {digit!r}")
-        units = self._clock_rate // 1000
         for digit in digits.upper():
-            self._queue.append((digit, max(duration_ms, 1) * units, max(gap_ms, 0) * units))
+            self._queue.append((digit, max(duration_ms, 1), max(gap_ms, 0)))
 
-    def next(self, timestamp: int, units: int) -> EventPacket | None:
-        """What to send in the packet time of ``units`` at ``timestamp``; None is audio as usual."""
-        if self._event is None and self._gap > 0:
-            self._gap -= units
+    def next(self, timestamp: int, ms: int) -> EventPacket | None:
+        """What to send in the packet time of ``ms`` at ``timestamp``; None is audio as usual."""
+        if self._event is None and self._gap_ms > 0:
+            self._gap_ms -= ms
             return None
         if self._event is None and not self._begin(timestamp):
             return None
-        return self._continue(units)
+        return self._continue(ms)
 
     def _begin(self, timestamp: int) -> bool:
         if not self._queue:
             return False
-        digit, self._wanted, self._gap = self._queue.popleft()
+        digit, duration_ms, self._gap_ms = self._queue.popleft()
         if digit == ",":
-            self._gap = PAUSE_MS * self._clock_rate // 1000
+            self._gap_ms = PAUSE_MS
             return False
         self._event, self._started = DIGITS.index(digit), timestamp
-        self._sent = self._ends = 0
+        self._wanted_ms = min(duration_ms, _LONGEST_SEGMENT * 1000 // self.clock_rate)
+        self._sent_ms = self._ends = 0
         return True
 
-    def _continue(self, units: int) -> EventPacket:
+    def _continue(self, ms: int) -> EventPacket:
         assert self._event is not None
-        marker = self._sent == 0
-        if self._sent < self._wanted:
-            self._sent = min(self._sent + units, _LONGEST_SEGMENT)
-            self._wanted = min(self._wanted, _LONGEST_SEGMENT)
-        end = self._sent >= self._wanted
-        payload = EventPayload(self._event, end, _VOLUME, self._sent).pack()
+        marker = self._sent_ms == 0
+        self._sent_ms = min(self._sent_ms + ms, self._wanted_ms)
+        end = self._sent_ms >= self._wanted_ms
+        duration = self._sent_ms * self.clock_rate // 1000
+        payload = EventPayload(self._event, end, _VOLUME, duration).pack()
         packet = EventPacket(payload, self._started & 0xFFFFFFFF, marker)
         self._ends += end
         if self._ends >= END_PACKETS:

@@ -136,7 +136,8 @@ class AudioNegotiation:
         self._remember(media.formats)
         formats = [theirs]
         if agreed.telephone_event_pt is not None:
-            formats.append(Format(agreed.telephone_event_pt, TELEPHONE_EVENT, theirs.clock_rate))
+            rate = agreed.telephone_event[agreed.telephone_event_pt]
+            formats.append(Format(agreed.telephone_event_pt, TELEPHONE_EVENT, rate))
         audio = self._audio(formats, agreed.direction, media.media.proto, mux=agreed.rtcp_mux)
         if crypto is not None:
             audio.add("a", f"crypto:{crypto}")

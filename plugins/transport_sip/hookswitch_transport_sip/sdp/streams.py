@@ -53,9 +53,14 @@ def codec_of(codecs: Sequence[CodecInfo], like: Format) -> CodecInfo | None:
 
 
 def events(formats: Sequence[Format], clock_rate: int) -> dict[int, int]:
-    """Payload types of telephone events at the codec's clock rate (RFC 4733 section 2.1)."""
-    found = (each for each in formats if each.matches(TELEPHONE_EVENT, clock_rate))
-    return {each.payload_type: each.clock_rate for each in found}
+    """Payload types of telephone events, and their clock rates.
+
+    They should be at the codec's clock rate (RFC 4733 section 2.1); many a peer has them at 8 kHz
+    alone, whatever its codec, and they serve as well.
+    """
+    named = [each for each in formats if each.name.casefold() == TELEPHONE_EVENT]
+    found = [each for each in named if each.clock_rate == clock_rate] or named
+    return {each.payload_type: each.clock_rate for each in found if each.clock_rate >= 1000}
 
 
 def addresses(
