@@ -270,6 +270,24 @@ def test_requests_in_the_dialog_go_over_the_connection_then_to_the_contact() -> 
     assert hop == Hop("10.0.0.1", 5062, "TCP")
 
 
+def test_a_slow_answer_within_a_dialog_is_waited_for() -> None:
+    net = Network()
+    net.add(B, addresses=tuple(Hop(B[0], 5060, t) for t in ("UDP", "TCP")))
+    flow = Hop("10.0.0.1", 40000, "TCP", flow=3)
+    data = INVITE.replace(b"/UDP", b"/TCP")
+    net.agents[B].receive_message(data, flow, net.now)
+    (event,) = net.agents[B].events()
+    assert isinstance(event, InviteReceived)
+    event.call.answer(ANSWER, net.now)
+    event.call.handle_ack(parse(data.replace(b"INVITE", b"ACK")), net.now)  # type: ignore[arg-type]
+    net.agents[B].to_send()
+    event.call.reinvite(OFFER, net.now)
+    ((_, hop),) = net.agents[B].to_send()
+    assert hop == flow
+    net.agents[B].handle_timer(net.now + 10)
+    assert not [sent for sent, _ in net.agents[B].to_send() if sent.startswith(b"INVITE")]
+
+
 def aliased(data: bytes) -> Request:
     request = parse(data.replace(b"/UDP 10.0.0.1:5062", b"/TCP 10.0.0.1:5062;alias"))
     assert isinstance(request, Request)

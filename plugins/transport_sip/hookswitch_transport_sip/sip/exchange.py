@@ -93,7 +93,8 @@ class Exchange:
         self._hop = hop
         self.request = self._core.addressed(self._plain, hop)
         self.transaction = self._core.layer.request(self.request, hop, now, self._received)
-        if self._untried:
+        # within a dialog a second copy of a request that is merely slow would only confuse
+        if self._untried and self.request.to.tag is None:
             silent = partial(self._silent, self.transaction)
             self._core.alarms.set(now + self._core.config.failover, silent)
 
