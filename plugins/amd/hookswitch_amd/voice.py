@@ -24,7 +24,7 @@ BANDS = len(_EDGES_HZ) - 1
 LEAST_FLOOR_DBFS = -72.0
 """In each band. A line that is quieter than this counts as this noisy."""
 
-FIRST_FLOOR_DBFS = -52.0
+FIRST_FLOOR_DBFS = -44.0
 """What is louder than this when an ear opens may be a voice, and does not make the floor."""
 
 GONE_DBFS = -78.0
@@ -55,7 +55,10 @@ SPREADS = 2.5
 FIRST_SPREAD_DB, MOST_SPREAD_DB, SPREAD_SHARE = 2.5, 10.0, 0.02
 """The spread is learnt from how far below the floor the noise goes: there, no voice takes it."""
 
-SHARE = 0.3
+HOLD_DB, HOLD_TICKS = 2.0, 35
+"""For so long after a voice it may be this much softer: weak syllables belong to the words."""
+
+SHARE = 0.45
 """Share of the way from the floor to the voice at which the border is."""
 
 VOICE_FADES_DB = 0.015
@@ -80,6 +83,7 @@ class Voice(Columns):
     _high: Decibels
     _low: Decibels
     _even: Ticks
+    _since: Ticks
     _voiced: Flags
     was_noise: Flags
     """Where it turned out in this tick that what seemed a voice since `EVEN_TICKS` is noise."""
@@ -94,6 +98,7 @@ class Voice(Columns):
             _high=np.float32(0.0),
             _low=np.float32(0.0),
             _even=np.int32(0),
+            _since=np.int32(HOLD_TICKS + 1),
             _voiced=np.bool_(False),
         )
         self.was_noise = np.zeros(0, np.bool_)
@@ -140,10 +145,13 @@ class Voice(Columns):
         voice, spread = self._voice[:count], self._spread[:count]
         np.maximum(voice - VOICE_FADES_DB, above, out=voice)
         border = np.maximum(LEAST_ABOVE_DB + SPREADS * spread, SHARE * voice)
+        since = self._since[:count]
+        border -= HOLD_DB * (since <= HOLD_TICKS)
         voiced: Flags = (above > np.minimum(border, MOST_ABOVE_DB)) & ~gone
         voiced &= ~self._is_even(above, voiced, gone, count)
         off = np.clip(-2.0 * above, 0.0, MOST_SPREAD_DB)
         spread += np.where(voiced | gone, 0.0, SPREAD_SHARE * (off - spread)).astype(np.float32)
+        np.copyto(since, np.where(voiced, 0, np.minimum(since + 1, HOLD_TICKS + 1)))
         self._voiced[:count] = voiced
         return voiced
 
