@@ -100,6 +100,11 @@ def leg_created(leg: Leg) -> None:
 
 
 @hookspec
+def leg_connected(leg: Leg) -> None:
+    """A leg was answered, its media is ready, and it is in the room it was created for."""
+
+
+@hookspec
 def leg_ended(leg: Leg, reason: str) -> None:
     """A leg is over; ``reason`` is the CDR's."""
 

@@ -22,6 +22,7 @@ from hookswitch.errors import (
     Unavailable,
 )
 from hookswitch.events.legs import OfferedCodec, Quality
+from hookswitch.events.media import AnsweringMachineBeeped, AnsweringMachineJudged
 from hookswitch.events.model import Event
 from hookswitch.events.record import WebhookTarget
 from hookswitch.legs.call import Call
@@ -75,6 +76,8 @@ class Route:
 
 __all__ = [
     "PUBLIC_MODULES",
+    "AnsweringMachineBeeped",
+    "AnsweringMachineJudged",
     "ApiModel",
     "BadRequest",
     "Call",

@@ -22,7 +22,7 @@ from hookswitch.media.plane import MediaPlane
 from hookswitch.mixer.topology import CommandError
 from hookswitch.operations.absent import absent_leg_types, install_hint
 from hookswitch.operations.legs import leg_operations
-from hookswitch.operations.model import ApiModel, OneOf
+from hookswitch.operations.model import ApiModel, OneOf, parse
 from hookswitch.operations.operation import Operation
 from hookswitch.operations.play import play_operations
 from hookswitch.operations.record import record_operations
@@ -173,10 +173,8 @@ class Switch:
 
     async def originate(self, request: CreateLeg) -> Leg:
         """Begin an outbound call."""
-        if request.amd is not None and not any(
-            o.command == "leg_amd_start" for o in self.operations
-        ):
-            raise BadRequest(f"amd: {install_hint('answering machine detection', 'amd')}")
+        if request.amd is not None:
+            self._check_amd(request.amd)
         return await self.transports[request.type].originate(request)
 
     def admit(self, leg: Leg) -> str | None:
@@ -224,6 +222,10 @@ class Switch:
             await self.rooms.add(room_id, leg, Entrance())
         except (HookswitchError, CommandError) as error:
             leg.command_failed("add_leg_to_room", str(error))
+
+    def connected(self, leg: Leg) -> None:
+        """Tell the plugins that a leg was answered and is where it belongs."""
+        self.plugins.notify("leg_connected", leg=leg)
 
     def processor(self, leg: Leg) -> str | None:
         """Ask the plugins what changes the leg's sound."""
@@ -277,6 +279,17 @@ class Switch:
             send(what)
         except HookswitchError as error:
             leg.log.info("what the room sent was not passed on: %s", error)
+
+    def _check_amd(self, amd: dict[str, Any]) -> None:
+        """See that the operation would take it. Raises BadRequest."""
+        operations = (o for o in self.operations if o.command == "leg_amd_start")
+        if (operation := next(operations, None)) is None:
+            raise BadRequest(f"amd: {install_hint('answering machine detection', 'amd')}")
+        if operation.request is not None:
+            try:
+                parse(operation.request, amd)
+            except BadRequest as error:
+                raise BadRequest(f"amd.{error}") from None
 
     def _others(self, leg: Leg) -> list[Leg]:
         room = self.rooms.find(leg.room_id)

@@ -47,7 +47,11 @@ class CreateLeg(ApiModel):
         None, description="All events of this leg go to this URL instead of the global one"
     )
     webhook_secret: str | None = Field(None, description="Signs what goes to webhook_url")
-    amd: dict[str, Any] | None = Field(None, description="Detect answering machines")
+    amd: dict[str, Any] | None = Field(
+        None,
+        description="Detect answering machines once the call is answered: what "
+        "POST /legs/{id}/amd takes, or an empty object for its defaults",
+    )
     accept_dtmf: bool = Field(True, description="Receive digits of other legs in the room")
     gain_db: float = Field(
         0.0, ge=-96, le=24, description="How much louder everybody hears this leg, in dB"
@@ -85,6 +89,7 @@ class CreateLeg(ApiModel):
             max_duration=self.max_duration,
             ring_timeout=self.ring_timeout,
             headers=self.headers,
+            amd=self.amd,
         )
 
 

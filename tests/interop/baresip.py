@@ -195,21 +195,25 @@ PLAIN = Voice()
 @asynccontextmanager
 async def baresip(
     folder: Path,
-    frequency: float,
+    frequency: float = 440.0,
     dbfs: float = -12.0,
     line: Line = UDP,
     voice: Voice = PLAIN,
+    sound: np.ndarray | None = None,
     *,
     account: str = "",
 ) -> AsyncIterator[Baresip]:
-    """A phone that plays this tone; the folder's name is its user name.
+    """A phone that plays this tone, or a sound of its own (int16 at its rate, at least a minute).
 
-    ``account`` are parameters of its account, such as ``dtmfmode=info``.
+    The folder's name is its user name. ``account`` are parameters of its account, such as
+    ``dtmfmode=info``.
     """
     processes.need("baresip")
     sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
+    if sound is None:
+        sound = tone(frequency, 60.0, voice.rate, dbfs)
     _furnish(folder, line, voice, account, sip_port, control_port)
-    _write_wav(folder / "tone.wav", tone(frequency, 60.0, voice.rate, dbfs), voice.rate)
+    _write_wav(folder / "tone.wav", sound, voice.rate)
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "baresip", "-f", str(folder), stdin=DEVNULL, stdout=log, stderr=STDOUT

@@ -18,9 +18,8 @@ import pytest
 def need(program: str) -> None:
     """Skip the test where a program is not installed; in CI that is a failure."""
     if shutil.which(program) is None:
-        message = (
-            f"{program} is not installed (Debian: baresip, sip-tester, dnsmasq-base, kamailio)"
-        )
+        packages = "baresip, sip-tester, dnsmasq-base, kamailio, espeak-ng"
+        message = f"{program} is not installed (Debian: {packages})"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from hookswitch.operations.model import ApiModel
 from hookswitch.operations.operation import Operation
-from hookswitch.plugin import Transport, hookimpl
+from hookswitch.plugin import Leg, Transport, hookimpl
 from hookswitch.plugins.manager import Plugins
 from hookswitch.testing.fake_transport import FakeTransport
 from hookswitch.testing.server import run_switch
@@ -181,3 +181,27 @@ def test_what_is_collected_is_of_the_kind_that_was_asked_for(
     plugins.register(Nonsense(), "nonsense")
     assert plugins.collect("register_banks", str) == []
     assert "plugin nonsense: register_banks offers 7, which is no str" in caplog.text
+
+
+class Greeter:
+    """Looks at legs that were answered."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str | None]] = []
+
+    @hookimpl
+    def leg_connected(self, leg: Leg) -> None:
+        self.seen.append((leg.id, leg.room_id))
+
+
+async def test_a_leg_is_told_of_once_when_it_is_answered_and_in_its_room(tmp_path: Path) -> None:
+    greeter = Greeter()
+    async with run_switch(tmp_path, greeter) as server:
+        rings = await server.ask("POST", "/v1/legs", {"type": "fake", "to": "rings"})
+        call = await server.dial(room_id="lobby")
+        call.leg.held()
+        call.leg.unheld()
+        assert greeter.seen == [(call.leg.id, "lobby")]
+        await server.ask("DELETE", f"/v1/legs/{rings['id']}")
+        await server.events.wait("leg.disconnected", leg_id=rings["id"])
+        assert greeter.seen == [(call.leg.id, "lobby")]

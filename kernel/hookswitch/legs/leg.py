@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hookswitch.errors import Conflict
 from hookswitch.events.legs import (
@@ -74,6 +74,8 @@ class LegOptions:
     muted: bool = False
     deaf: bool = False
     gain_db: float = 0.0
+    amd: Mapping[str, Any] | None = None
+    """How answering machines are to be detected once it is connected, if they are."""
 
 
 class Leg:
@@ -198,6 +200,8 @@ class Leg:
         self._start_timer("max_duration", self.options.max_duration)
         self.emit(LegConnected(leg_id=self.id, leg_type=self.type))
         await self._context.enter_pending_room(self)
+        if self.is_answered:  # it may have ended meanwhile
+            self._context.connected(self)
 
     def held(self) -> None:
         """The call is on hold."""

@@ -28,6 +28,9 @@ class LegContext(Protocol):
     async def enter_pending_room(self, leg: Leg) -> None:
         """Put the leg into the room it was created for, if it waits for one."""
 
+    def connected(self, leg: Leg) -> None:
+        """The leg was answered and is where it belongs."""
+
     def processor(self, leg: Leg) -> str | None:
         """What changes the leg's sound, as ``module:Class``."""
 

@@ -1,0 +1,118 @@
+"""How well a speech detector of the engine finds words, on greetings of `greetings`.
+
+Run: python -m bench.speech [module:Class] [--half test|train]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .greetings import Greeting, greetings
+
+FRAME, FRAME_MS = 160, 20
+BUILT_IN = "hookswitch.mixer.speech:SpeechDetector"
+
+
+@dataclass
+class Found:
+    """When a detector said that speech began and ended, in ms: at the end of the frame."""
+
+    begins: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+
+def detect(detector: Any, calls: Sequence[Greeting]) -> list[Found]:
+    """Have one detector hear all calls at once."""
+    length = max(len(call.audio) for call in calls) // FRAME
+    audio = np.zeros((len(calls), length * FRAME), np.float32)
+    for row, call in enumerate(calls):
+        audio[row, : len(call.audio)] = call.audio[: length * FRAME]
+        detector.reset(row)
+    rows, found = np.arange(len(calls)), [Found() for _ in calls]
+    for tick in range(length):
+        frames = audio[:, tick * FRAME : (tick + 1) * FRAME]
+        for row in detector.detect(frames, rows).tolist():
+            one = found[row]
+            (one.begins if detector.speaking[row] else one.ends).append((tick + 1) * FRAME_MS)
+    return found
+
+
+def report(calls: Sequence[Greeting], found: Sequence[Found]) -> None:
+    """Print what was found, by kind of noise."""
+    kinds = sorted({_noise(call) for call in calls})
+    print(f"{'noise':8}{'calls':>6}{'missed':>8}{'onset':>7}{'95 %':>7}{'late':>6}"
+          f"{'false/min':>11}{'never ended':>13}{'tones':>7}")  # fmt: skip
+    for kind in [*kinds, "all"]:
+        of_kind = [(c, f) for c, f in zip(calls, found, strict=True) if kind in ("all", _noise(c))]
+        words = [(c, f) for c, f in of_kind if c.label != "no_speech"]
+        delays = [d for c, f in words if (d := _delay(c, f)) is not None]
+        false = sum(_false(c, f) for c, f in of_kind)
+        minutes = sum(_quiet_ms(c) for c, _ in of_kind) / 60_000
+        endless = sum(bool(f.begins) and len(f.ends) < len(f.begins) for _, f in words)
+        tones = sum(_tone(c, f) for c, f in words)
+        late = np.mean(np.array(delays) > 60)
+        print(f"{kind:8}{len(of_kind):6}{len(words) - len(delays):8}{np.median(delays):7.0f}"
+              f"{np.percentile(delays, 95):7.0f}{late:6.0%}{false / minutes:11.2f}"
+              f"{endless:13}{tones:7}")  # fmt: skip
+
+
+def _noise(call: Greeting) -> str:
+    return call.noise.split()[0].strip(",")
+
+
+def onset_ms(call: Greeting) -> int:
+    """When a word begins to be loud: within 15 dB of the loudest 20 ms, for 40 ms."""
+    clean = call.clean[: len(call.clean) // FRAME * FRAME].reshape(-1, FRAME)
+    power = np.mean(clean**2, axis=1)
+    loud = power > power.max() / 30
+    return int(np.flatnonzero(loud[:-1] & loud[1:])[0]) * FRAME_MS
+
+
+def _delay(call: Greeting, found: Found) -> int | None:
+    """From the word's onset until it was told, if it was by the end of the words."""
+    onset = onset_ms(call)
+    told = [begins for begins in found.begins if onset - 400 <= begins <= call.ends + 60]
+    return max(0, told[0] - onset) if told else None
+
+
+def _spans(call: Greeting) -> list[tuple[int, int]]:
+    """When there is something to hear: words, beep, and the ringback before them."""
+    spans = [(0, 900)] if call.label == "no_speech" else [(0, call.ends)]
+    return [*spans, call.beep] if call.beep else spans
+
+
+def _false(call: Greeting, found: Found) -> int:
+    spans = _spans(call)
+    return sum(not any(a - 60 <= b <= z + 100 for a, z in spans) for b in found.begins)
+
+
+def _quiet_ms(call: Greeting) -> int:
+    return len(call.audio) // 8 - sum(z - a for a, z in _spans(call))
+
+
+def _tone(call: Greeting, found: Found) -> bool:
+    """Whether a beep was taken for speech."""
+    if call.beep is None:
+        return False
+    begins, ends = call.beep
+    return any(begins <= b <= ends + 60 for b in found.begins)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("detector", nargs="?", default=BUILT_IN)
+    parser.add_argument("--half", choices=("train", "test"), default="test")
+    args = parser.parse_args()
+    module, _, name = args.detector.partition(":")
+    calls = list(greetings(args.half))
+    report(calls, detect(getattr(importlib.import_module(module), name)(), calls))
+
+
+if __name__ == "__main__":
+    main()
