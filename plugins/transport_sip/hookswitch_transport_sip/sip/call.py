@@ -31,6 +31,7 @@ from .hop import Hop
 from .message import Request, Response
 from .offered import Offered, handle_update
 from .pending import Pending
+from .proposal import Proposal
 from .referral import Referral
 from .referring import Referring
 from .reinvite import Reinvite
@@ -123,10 +124,11 @@ class Call:
         else:
             self._send_bye(items, now)
 
-    def reinvite(self, sdp: bytes | None, now: float) -> None:
+    def reinvite(self, session: Proposal | bytes | None, now: float) -> None:
         """Offer a new session, or ask for an offer; ReinviteAnswered or ReinviteFailed tells."""
         self._require(CallState.CONFIRMED)
-        self._reinvite.request(sdp, now)
+        proposal = session if isinstance(session, Proposal) else Proposal.of(session)
+        self._reinvite.request(proposal, now)
 
     def acknowledge(self, sdp: bytes | None, now: float) -> None:
         """Answer the offer in the 2xx to an INVITE of ours; None for an answer we cannot give."""
@@ -224,8 +226,11 @@ class Call:
         if answering.offered:
             self.confirmed_dialog.pending = Pending.NONE
         if self.is_confirmed:
-            kind = Acknowledged if number == self._first_invite else ReinviteAcknowledged
-            self.core.emit(kind(self, request, request.sdp))
+            if number == self._first_invite:
+                self.core.emit(Acknowledged(self, request, request.sdp))
+            else:
+                offered = answering.offered
+                self.core.emit(ReinviteAcknowledged(self, request, request.sdp, offered))
         self._after_ack(now)
 
     def handle_cancel(self, request: Request, now: float) -> None:

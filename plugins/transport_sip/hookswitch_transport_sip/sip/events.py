@@ -148,11 +148,12 @@ class ReinviteCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAcknowledged:
-    """Our 2xx to a re-INVITE arrived; `sdp` is the answer to an offer made in it."""
+    """Our 2xx to a re-INVITE arrived; `sdp` is the answer to an offer made in it, if one was."""
 
     call: Call
     request: Request
     sdp: bytes | None
+    answers_offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
