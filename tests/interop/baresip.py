@@ -80,6 +80,16 @@ class Baresip:
     async def hang_up(self) -> None:
         await self._command("hangup")
 
+    async def hold(self) -> None:
+        await self._command("hold")
+
+    async def resume(self) -> None:
+        await self._command("resume")
+
+    async def transfer(self, uri: str) -> None:
+        """Have the other side of the current call call somebody else."""
+        await self._command("transfer", uri)
+
     async def press(self, digits: str) -> None:
         """Send digits as RFC 4733 events."""
         await self._command("sndcode", digits)

@@ -45,7 +45,7 @@ class SipCall(Call):
         self.dialogue = dialogue
         self.media: CallMedia | None = None
         self._transport = transport
-        self._changing = asyncio.Lock()
+        self.changing = asyncio.Lock()
         """One change of the media at a time."""
         self.renegotiation = Renegotiation(self)
         self.hold_state = Hold(self)
@@ -154,7 +154,7 @@ class SipCall(Call):
 
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Have the media be as agreed."""
-        async with self._changing:
+        async with self.changing:
             await self.opened_media.apply(agreed)
 
     def _take_info(self, event: InfoReceived) -> None:

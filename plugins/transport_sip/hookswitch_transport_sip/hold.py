@@ -38,21 +38,21 @@ class Hold:
         self._call.spawn(self._change(hold))
 
     async def _change(self, hold: bool) -> None:
-        leg = self._call.leg
+        async def agreed(audio: NegotiatedAudio) -> None:
+            self.ours = hold
+            await self._call.leg.stand_apart(hold)
+            if hold:
+                self._call.leg.held("us")
+            else:
+                self._call.leg.unheld("us")
+                await self.note_answer(audio)
+
         try:
-            agreed = await self._call.renegotiation.offer(lambda: self.offered(hold))
-            await leg.stand_apart(hold)
+            await self._call.renegotiation.offer(lambda: self.offered(hold), agreed)
         except MEDIA_ERRORS as error:
-            leg.command_failed("hold" if hold else "unhold", str(error))
-            return
+            self._call.leg.command_failed("hold" if hold else "unhold", str(error))
         finally:
             self._changing = False
-        self.ours = hold
-        if hold:
-            leg.held("us")
-        else:
-            leg.unheld("us")
-            self.note_answer(agreed)
 
     # -- directions
 
@@ -76,7 +76,7 @@ class Hold:
         else:
             self._call.leg.unheld("peer")
 
-    def note_answer(self, agreed: NegotiatedAudio) -> None:
+    async def note_answer(self, agreed: NegotiatedAudio) -> None:
         """An answer does so only where we offered both ways: some answer hold by inactive."""
         if not self.ours:
             self.note_offer(agreed)

@@ -114,7 +114,7 @@ class InboundSipCall(SipCall):
 
     async def _session(self, codec: str | None) -> bytes:
         """Our description, with the media open: the answer, or an offer if none was made."""
-        async with self._changing:
+        async with self.changing:
             if self._sdp is not None:
                 return self._sdp  # an answer repeats what early media promised
             chosen = self._transport.codec_named(codec) if codec else None
@@ -141,7 +141,7 @@ class InboundSipCall(SipCall):
                 return
         await self.leg.connected()
         if media.agreed is not None:
-            self.hold_state.note_answer(media.agreed)
+            await self.hold_state.note_answer(media.agreed)
         if self.replaces is not None:
             self.replaces.leg.hang_up("replaced")
 

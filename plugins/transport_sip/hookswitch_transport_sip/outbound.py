@@ -102,7 +102,7 @@ class OutboundSipCall(SipCall):
             self.leg.hang_up("not_acceptable")
             return
         await self.leg.connected()
-        self.hold_state.note_answer(self.media.agreed)
+        await self.hold_state.note_answer(self.media.agreed)
         self._tell(event.response.status, event.response.reason)
 
     async def _accept(self, offer: bytes) -> None:

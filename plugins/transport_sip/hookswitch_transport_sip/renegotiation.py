@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from hookswitch.plugin import Conflict
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .calls import SipCall
 
 
+OnAgreed = Callable[[NegotiatedAudio], Awaitable[None]]
+
+
 class Renegotiation:
     """The offers and answers of one call once its media is open."""
 
@@ -31,10 +34,11 @@ class Renegotiation:
 
     # -- ours
 
-    async def offer(self, direction: Callable[[], Direction]) -> NegotiatedAudio:
+    async def offer(self, direction: Callable[[], Direction], agreed: OnAgreed) -> None:
         """Offer the session anew, in a direction chosen when the offer is made.
 
-        Raises one of `MEDIA_ERRORS` when that fails: the session is as before.
+        ``agreed`` is told before any later change. Raises one of `MEDIA_ERRORS` when it fails: the
+        session is as before.
         """
         async with self._turn:
             media = self._call.opened_media
@@ -45,15 +49,17 @@ class Renegotiation:
             event = await self._ask(proposal)
             if isinstance(event, ReinviteFailed):
                 raise Conflict(f"the peer answered {event.status} {event.reason}")
-            try:
-                if event.sdp is None:
-                    raise NotAcceptable("the peer answered without a session description")
-                agreed = negotiation.receive_answer(event.sdp)
-                await self._call.apply(agreed)
-            except MEDIA_ERRORS:
+            await self._take_answer(event.sdp, agreed)
+
+    async def _take_answer(self, sdp: bytes | None, agreed: OnAgreed) -> None:
+        negotiation = self._call.opened_media.negotiation
+        async with self._call.changing:
+            if sdp is None:
                 negotiation.abandon_offer()
-                raise
-            return agreed
+                raise NotAcceptable("the peer answered without a session description")
+            audio = negotiation.receive_answer(sdp)
+            await self._call.opened_media.apply(audio)
+            await agreed(audio)
 
     async def refresh(self) -> None:
         """Offer the session as it is, since it would expire; a re-INVITE under way does that."""
@@ -61,7 +67,7 @@ class Renegotiation:
             return
         hold = self._call.hold_state
         try:
-            hold.note_answer(await self.offer(lambda: hold.offered(hold.ours)))
+            await self.offer(lambda: hold.offered(hold.ours), hold.note_answer)
         except MEDIA_ERRORS as error:
             self._call.leg.log.info("the session was not refreshed: %s", error)
 
@@ -108,17 +114,10 @@ class Renegotiation:
 
     async def acknowledged(self, sdp: bytes | None) -> None:
         """The answer to an offer we made in a 2xx came with its ACK, or did not."""
-        negotiation = self._call.opened_media.negotiation
         try:
-            if sdp is None:
-                raise NotAcceptable("there is none")
-            agreed = negotiation.receive_answer(sdp)
-            await self._call.apply(agreed)
+            await self._take_answer(sdp, self._call.hold_state.note_answer)
         except MEDIA_ERRORS as error:
-            negotiation.abandon_offer()
             self._call.leg.log.info("answer in ACK: %s", error)
-        else:
-            self._call.hold_state.note_answer(agreed)
 
     async def offered(self, event: OfferReceived) -> None:
         """The peer offers another session by UPDATE or PRACK."""
@@ -136,8 +135,9 @@ class Renegotiation:
 
     async def _answer(self, sdp: bytes) -> bytes:
         call = self._call
-        hold = call.hold_state
-        answer, agreed = call.opened_media.negotiation.answer(sdp, direction=hold.answered)
-        await call.apply(agreed)
-        hold.note_offer(agreed)
+        hold, media = call.hold_state, call.opened_media
+        async with call.changing:
+            answer, agreed = media.negotiation.answer(sdp, direction=hold.answered)
+            await media.apply(agreed)
+            hold.note_offer(agreed)
         return answer
