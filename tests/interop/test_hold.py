@@ -6,11 +6,12 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.sound import level
 
 from .baresip import RATE, Baresip, baresip, call_in
-from .client import Api, Events
+from .client import Api, Events, api_of, events_of
 from .rtp_peer import rtp_peers
 from .server import Server
 from .sipp import session, sipp
@@ -103,6 +104,30 @@ async def test_who_is_held_hears_silence_until_it_is_taken_back(
                 await events.ended(leg)
             await held.succeeded()
             await other.succeeded()
+
+
+async def test_silence_is_no_reason_to_hang_up_on_hold(tmp_path: Path) -> None:
+    server = Server(tmp_path, RTP_TIMEOUT="1")
+    try:
+        server.start()
+        async with (
+            api_of(server.url) as api,
+            events_of(server.url) as events,
+            sipp("callee_is_held_once.xml", tmp_path) as callee,  # which says nothing at all
+        ):
+            leg = await api.call(callee.uri)
+            await events.wait("leg.connected", leg_id=leg)
+            await api.post(f"/legs/{leg}/hold", 202)
+            held = await events.wait("leg.hold", leg_id=leg)
+            with pytest.raises(AssertionError, match=r"no leg\.disconnected"):
+                await events.ended(leg, within=2.5)
+            await api.delete(f"/legs/{leg}/hold", 202)
+            await events.wait("leg.unhold", after=held, leg_id=leg)
+            assert (await events.ended(leg))["cdr"]["reason"] == "rtp_timeout"
+            await callee.succeeded()
+        server.stop()
+    finally:
+        server.close()
 
 
 async def said_by(phone: Baresip, to: Baresip) -> float:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -366,6 +367,34 @@ async def test_the_server_dials_to_replace_a_call_elsewhere(
             await asked.delete(f"/legs/{new}", 202)
             await heard.ended(new)
             await callee.succeeded()
+
+
+async def test_two_calls_of_one_phone_are_joined(
+    dialling: Server, asked: Api, heard: Events, tmp_path: Path
+) -> None:
+    """The phone has both with us, so the server calls itself to take over the second one."""
+    async with sipp("callee_answers.xml", tmp_path) as second:
+        other = await connected(asked, heard, second, room_id="hall")
+        await second.saw("ACK sip:")
+        replaces = quote(dialog_of(second), safe="")
+        uri = f"sip:hookswitch@127.0.0.1:{dialling.sip_port}?Replaces={replaces}"
+        fields = transferring("200 OK", uri, pause=300)
+        async with sipp(
+            "caller_transfers_in_vain.xml", tmp_path, target=dialling.sip_port, fields=fields
+        ) as first:
+            leg = await in_room(asked, heard)
+            assert (await heard.ended(other))["cdr"]["reason"] == "replaced"
+            await heard.ended(leg)
+            await first.succeeded()
+        await second.succeeded()
+    ends = await asked.get("/legs")
+    assert {(each["type"], each["room_id"]) for each in ends} == {
+        ("sip_outbound", "desk"),
+        ("sip_inbound", "hall"),
+    }
+    await asked.delete(f"/legs/{ends[0]['id']}", 202)
+    for each in ends:
+        await heard.ended(each["id"])
 
 
 async def test_who_transfers_may_leave_at_once(

@@ -22,4 +22,5 @@ def replacement_options(own: LegOptions, replaced: Leg) -> LegOptions:
         role=replaced.role,
         muted=replaced.muted,
         deaf=replaced.deaf,
+        gain_db=replaced.gain_db,
     )
