@@ -50,7 +50,8 @@ class Hold:
         try:
             await self._call.renegotiation.offer(lambda: self.offered(hold), agreed)
         except MEDIA_ERRORS as error:
-            self._call.leg.command_failed("hold" if hold else "unhold", str(error))
+            if self._call.leg.is_answered:  # else its end says enough
+                self._call.leg.command_failed("hold" if hold else "unhold", str(error))
         finally:
             self._changing = False
 
