@@ -21,7 +21,15 @@ from hookswitch.errors import (
     OperationFailed,
     Unavailable,
 )
-from hookswitch.events.legs import OfferedCodec, Quality
+from hookswitch.events.legs import (
+    LegTransferCompleted,
+    LegTransferFailed,
+    LegTransferInitiated,
+    LegTransferProgressed,
+    LegTransferRequested,
+    OfferedCodec,
+    Quality,
+)
 from hookswitch.events.media import AnsweringMachineBeeped, AnsweringMachineJudged
 from hookswitch.events.model import Event
 from hookswitch.events.record import WebhookTarget
@@ -89,6 +97,11 @@ __all__ = [
     "Leg",
     "LegOptions",
     "LegState",
+    "LegTransferCompleted",
+    "LegTransferFailed",
+    "LegTransferInitiated",
+    "LegTransferProgressed",
+    "LegTransferRequested",
     "NotFound",
     "NotSupported",
     "OfferedCodec",

@@ -21,6 +21,7 @@ from hookswitch.legs.registry import Legs
 from hookswitch.media.plane import MediaPlane
 from hookswitch.mixer.topology import CommandError
 from hookswitch.operations.absent import absent_leg_types, install_hint
+from hookswitch.operations.call_control import call_control_operations
 from hookswitch.operations.legs import leg_operations
 from hookswitch.operations.model import ApiModel, OneOf, parse
 from hookswitch.operations.operation import Operation
@@ -354,6 +355,7 @@ class Switch:
         operations: dict[str, Operation] = {}
         for operation in [
             *leg_operations(create),
+            *call_control_operations(),
             *room_operations(),
             *play_operations(),
             *record_operations(self.storages),

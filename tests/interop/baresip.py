@@ -86,6 +86,10 @@ class Baresip:
     async def resume(self) -> None:
         await self._command("resume")
 
+    async def transfer(self, uri: str) -> None:
+        """Have the other side of the current call call somebody else."""
+        await self._command("transfer", uri)
+
     async def press(self, digits: str) -> None:
         """Send digits as RFC 4733 events."""
         await self._command("sndcode", digits)

@@ -14,6 +14,7 @@ import numpy as np
 
 from tests.sound import level, tone
 
+from . import processes
 from .g711 import pack_ulaw, unpack_ulaw
 
 RATE, FRAME = 8000, 160
@@ -69,6 +70,19 @@ class RtpPeer(asyncio.DatagramProtocol):
             if run[-1].at - run[0].at < 0.4 and abs(level(audio, frequency, RATE) - dbfs) < 1.5:
                 return run[0].at
         return None
+
+    async def hears(self, frequency: float, since: float = 0.0, within: float = 10.0) -> None:
+        """Wait until it hears a tone, after some time of the loop."""
+        await processes.until(lambda: self.heard_from(frequency, since) is not None, within)
+
+    def audio(self, since: float, until: float) -> np.ndarray:
+        """What it heard between two times of the loop, int16."""
+        packets = [p.audio for p in self.heard if since < p.at < until]
+        return unpack_ulaw(b"".join(packets))
+
+    async def hears_after(self, when: float, within: float = 10.0) -> None:
+        """Wait until it hears anything after some time of the loop."""
+        await processes.until(lambda: bool(self.heard) and self.heard[-1].at > when, within)
 
     def close(self) -> None:
         self._transport.close()

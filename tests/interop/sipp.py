@@ -30,6 +30,9 @@ Contact: <sip:sipp@[local_ip]:[local_port]>"""
 _CALLER_OF_ONE = _CALLER.replace("[branch]", "z9hG4bK[pid]T[call_number]")
 """INVITE, CANCEL and the ACK of a refusal share their branch."""
 
+_CALLER_ANEW = _CALLER.replace("[peer_tag_param]", "")
+"""An INVITE after one that was refused."""
+
 _AGAIN = """\
 [last_Via:]
 [last_From:]
@@ -44,6 +47,15 @@ _CALLEE = """\
 [last_Call-ID:]
 [last_CSeq:]
 Contact: <sip:sipp@[local_ip]:[local_port]>"""
+
+_ANSWER = """\
+Via:[$via]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+CSeq: 1 INVITE
+Contact: <sip:sipp@[local_ip]:[local_port]>"""
+"""The response to an INVITE after another request came."""
 
 _CALLEE_ASKS = """\
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -80,14 +92,17 @@ _MACROS = {
     "caller": _CALLER,
     "caller-nat": _CALLER_BEHIND_NAT,
     "caller-invite": _CALLER_OF_ONE,
+    "caller-anew": _CALLER_ANEW,
     "again": _AGAIN,
     "callee": _CALLEE,
     "callee-asks": _CALLEE_ASKS,
+    "answer": _ANSWER,
     "sdp": _SDP.format(version=1, port="[media_port]", direction="sendrecv"),
     "sdp-plain": _SDP_PLAIN.format(version=1, port="[media_port]", direction="sendrecv"),
     "sdp-stream": _SDP.format(version=1, port="[rtpstream_audio_port]", direction="sendrecv"),
     "sdp-elsewhere": _SDP.format(version=1, port="[field0]", direction="sendrecv"),
     "sdp-sendonly": _SDP.format(version=2, port="[media_port]", direction="sendonly"),
+    "sdp-recvonly": _SDP.format(version=2, port="[media_port]", direction="recvonly"),
     "sdp-inactive": _SDP.format(version=3, port="[media_port]", direction="inactive"),
     "sdp-sendrecv": _SDP.format(version=4, port="[media_port]", direction="sendrecv"),
     "empty": "Content-Length: 0",
@@ -199,6 +214,11 @@ async def sipp(
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def session(port: int, direction: str = "sendrecv") -> str:
+    """A session description with media at another port of loopback than SIPp's own."""
+    return _SDP.format(version=1, port=port, direction=direction)
 
 
 def expand(scenario: str, fields: Mapping[str, str]) -> str:

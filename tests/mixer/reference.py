@@ -73,17 +73,17 @@ class ReferenceMixer:
     def _heard(self, name: str) -> np.ndarray:
         port, state = self.topology.ports[name], self.ports[name]
         edges = {k: g for k, g in self.topology.edges.items() if k[1] == name and k[2] == "says"}
-        if port.room is None and not edges:
+        if port.mixed_in is None and not edges:
             state.mix_rate, state.mixed, state.was_joined = None, np.zeros(0), False
             return self._out(state, np.zeros(frame_samples(port.spec.rate)), name in self.weighed)
-        rate = port.spec.rate if port.room is None else self._mix_rate(port.room)
+        rate = port.spec.rate if port.mixed_in is None else self._mix_rate(port.mixed_in)
         samples = frame_samples(rate)
         heard = np.zeros(samples)
-        for other in self.topology.rooms[port.room].members if port.room else ():
+        for other in self.topology.rooms[port.mixed_in].members if port.mixed_in else ():
             source = self.topology.ports[other]
-            if other == name or source.mute:
+            if other == name or source.mute or source.apart:
                 continue
-            weight = self.topology.rooms[port.room].weight(port, source)
+            weight = self.topology.rooms[port.mixed_in].weight(port, source)
             if weight:
                 said = resampled(self.ports[other].said, source.spec.rate, rate, samples)
                 heard += weight * said
@@ -91,12 +91,12 @@ class ReferenceMixer:
             origin = self.ports[source_name]
             heard += 10 ** (gain / 20) * resampled(origin.said, origin.rate, rate, samples)
         before = state.mix_rate
-        spliced = port.room is not None and state.was_joined and before not in (None, rate)
+        spliced = port.mixed_in is not None and state.was_joined and before not in (None, rate)
         spliced = spliced or name in self.weighed
         if before != rate:
             state.mixed = np.zeros(0)
         state.mix_rate = rate
-        state.was_joined = port.room is not None
+        state.was_joined = port.mixed_in is not None
         state.mixed = np.concatenate([state.mixed, heard])[-4800:]
         out = resampled(state.mixed, rate, state.rate, frame_samples(state.rate)).copy()
         if port.deaf:
@@ -113,8 +113,8 @@ class ReferenceMixer:
         return out
 
     def _mix_rate(self, room: str) -> int:
-        members = self.topology.rooms[room].members
-        specs = [self.topology.ports[m].spec for m in members]
+        members = [self.topology.ports[m] for m in self.topology.rooms[room].members]
+        specs = [port.spec for port in members if not port.apart]
         fastest = max((spec.rate for spec in specs if spec.speaks), default=0)
         ceiling = next((r for r in ROOM_RATES if r >= fastest), ROOM_RATES[-1])
         return min(ceiling, self.topology.rooms[room].rate)

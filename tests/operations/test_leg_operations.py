@@ -32,6 +32,13 @@ ON_A_LEG = [
     ("POST", "/legs/{id}/rtt/accept", None),
     ("POST", "/legs/{id}/rtt/reject", None),
     ("PATCH", "/legs/{id}/role", {"role": "agent"}),
+    ("POST", "/legs/{id}/hold", None),
+    ("DELETE", "/legs/{id}/hold", None),
+    ("POST", "/legs/{id}/transfer", {"target": "sip:bob@example.com"}),
+    ("POST", "/legs/{id}/transfer/accept", None),
+    ("POST", "/legs/{id}/transfer/progress", {"status_code": 180}),
+    ("POST", "/legs/{id}/transfer/complete", {"success": True}),
+    ("POST", "/legs/{id}/transfer/decline", None),
 ]
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from hookswitch.errors import Conflict, OperationFailed
+from typing import TYPE_CHECKING
+
+from hookswitch.errors import BadRequest, Conflict, OperationFailed
+
+if TYPE_CHECKING:
+    from .leg import Leg
 
 
 class Call:
@@ -30,6 +35,37 @@ class Call:
 
     def release(self) -> None:
         """The leg is over and its port closed: let go of everything. Called exactly once."""
+
+    def hold(self) -> None:
+        """Put the peer on hold; leads to `Leg.held`.
+
+        Raises BadRequest when the leg is of no kind that knows hold, Conflict when only this one
+        does not.
+        """
+        raise BadRequest("this leg cannot be put on hold: it is not a SIP leg")
+
+    def unhold(self) -> None:
+        """Take the peer off hold; leads to `Leg.unheld`. Raises as `hold` does."""
+        raise BadRequest("this leg cannot be put on hold: it is not a SIP leg")
+
+    def transfer(self, target: str, replaces: Leg | None) -> None:
+        """Have the peer call somebody else, or take the place of another leg there.
+
+        Raises BadRequest for a target that is none, Conflict when it cannot be done.
+        """
+        raise Conflict("this leg cannot be transferred: it is not a SIP leg")
+
+    def accept_transfer(self) -> None:
+        """The application carries out the transfer that the peer asked for."""
+        raise Conflict("this leg has no transfer to decide about")
+
+    def report_transfer(self, status: int, reason: str | None) -> None:
+        """Tell the peer how its transfer goes: a SIP status, from 200 on the last word."""
+        raise Conflict("this leg has no transfer to decide about")
+
+    def decline_transfer(self, status: int, reason: str | None) -> None:
+        """Refuse the transfer that the peer asked for."""
+        raise Conflict("this leg has no transfer to decide about")
 
     def send_dtmf(self, digits: str) -> None:
         """Send digits to the peer."""

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hookswitch.errors import Conflict
 from hookswitch.events.legs import (
@@ -49,6 +49,12 @@ if TYPE_CHECKING:
 
 HANGUP_GRACE = 10.0
 """Seconds a transport is given to report the end of a call it was told to hang up."""
+
+LONGEST_HOLD = 2 * 3600.0
+"""Seconds after which a call that is still on hold is hung up: nobody will come back to it."""
+
+Holder = Literal["us", "peer"]
+"""Who put a call on hold; both sides may at once."""
 
 BYTE_ORDER_MARK = "\ufeff"
 """Says that T.140 begins, or goes on; it is no text."""
@@ -98,6 +104,7 @@ class Leg:
         self.role, self.muted, self.deaf = options.role, options.muted, options.deaf
         self.accept_dtmf, self.accept_text = options.accept_dtmf, options.accept_text
         self.gain_db = options.gain_db
+        self.holders: set[Holder] = set()
         self.quality: Quality | None = None
         self.moving = asyncio.Lock()
         """Held while the leg changes rooms."""
@@ -203,15 +210,29 @@ class Leg:
         if self.is_answered:  # it may have ended meanwhile
             self._context.connected(self)
 
-    def held(self) -> None:
-        """The call is on hold."""
-        if self._become(LegState.HELD):
-            self.emit(LegHeld(leg_id=self.id, leg_type=self.type))
+    def held(self, by: Holder = "peer") -> None:
+        """One side put the call on hold; the other may do so, too."""
+        if by in self.holders or not self.is_answered:
+            return
+        if not self.holders:
+            self._become(LegState.HELD)
+            self._start_timer("hold_timeout", LONGEST_HOLD)
+        self.holders.add(by)
+        self.emit(LegHeld(leg_id=self.id, leg_type=self.type))
 
-    def unheld(self) -> None:
-        """The call is no longer on hold."""
-        if self.state is LegState.HELD and self._become(LegState.CONNECTED):
-            self.emit(LegUnheld(leg_id=self.id, leg_type=self.type))
+    def unheld(self, by: Holder = "peer") -> None:
+        """One side holds the call no longer; it goes on when neither does."""
+        if by not in self.holders or not self.is_answered:
+            return
+        self.holders.discard(by)
+        if not self.holders:
+            self._stop_timer("hold_timeout")
+            self._become(LegState.CONNECTED)
+        self.emit(LegUnheld(leg_id=self.id, leg_type=self.type))
+
+    async def stand_apart(self, apart: bool) -> None:
+        """Keep the leg and its room from hearing each other; what is played to it is heard."""
+        await self._set_port(apart=apart)
 
     def digit_received(self, digit: str) -> None:
         """The peer pressed a key."""
@@ -370,9 +391,10 @@ class Leg:
         role: str | None = None,
         speech: bool | None = None,
         gain_db: float | None = None,
+        apart: bool | None = None,
     ) -> None:
         if self.port is not None:
-            command = SetPort(self.port, mute, deaf, role, speech, gain_db=gain_db)
+            command = SetPort(self.port, mute, deaf, role, speech, gain_db=gain_db, apart=apart)
             await self._context.media.apply_to(self.port, command)
 
     def _speech_changed(self, speaks: bool) -> None:

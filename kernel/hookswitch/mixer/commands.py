@@ -57,6 +57,8 @@ class SetPort:
     ``processor`` names, as ``module:Class``, what changes its sound; "" is none. ``gain_db`` is how
     much louder it is to everybody, from the next tick on, over which it changes smoothly. A
     ``broadcast`` port (an announcement) is heard by its whole room, whatever the matrix says.
+    One that is ``apart`` is neither heard in its room nor hears it, while edges to and from it
+    remain.
     """
 
     port: str
@@ -67,6 +69,7 @@ class SetPort:
     processor: str | None = None
     gain_db: float | None = None
     broadcast: bool | None = None
+    apart: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

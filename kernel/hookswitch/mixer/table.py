@@ -123,7 +123,7 @@ class PortTable:
     def refresh(self, topology: Topology, rooms: RoomTable, name: str) -> None:
         """Take over what the topology says of a port now."""
         port, line = topology.ports[name], self.names[name]
-        self.room[line] = NO_ROOM if port.room is None else rooms.names[port.room]
+        self.room[line] = NO_ROOM if port.mixed_in is None else rooms.names[port.mixed_in]
         self.mute[line], self.deaf[line] = port.mute, port.deaf
         self.speech[line] = (port.speech or topology.stops_on_speech(name)) and not port.mute
         self.gain[line] = 10 ** (port.gain_db / 20)

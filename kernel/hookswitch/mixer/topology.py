@@ -32,7 +32,7 @@ from .commands import (
     UpdatePort,
 )
 
-_SETTABLE = ("mute", "deaf", "role", "speech", "processor", "gain_db", "broadcast")
+_SETTABLE = ("mute", "deaf", "role", "speech", "processor", "gain_db", "broadcast", "apart")
 
 Undo = Callable[[], None]
 EdgeKey = tuple[str, str, Tap]
@@ -56,6 +56,12 @@ class Port:
     processor: str = ""
     gain_db: float = 0.0
     broadcast: bool = False
+    apart: bool = False
+
+    @property
+    def mixed_in(self) -> str | None:
+        """The room whose mix it is part of."""
+        return None if self.apart else self.room
 
 
 @dataclass(slots=True)
@@ -138,6 +144,7 @@ class Topology:
                 port.processor,
                 port.gain_db,
                 port.broadcast,
+                port.apart,
             ),
         ]
         if port.room is not None:

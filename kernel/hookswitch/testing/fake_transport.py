@@ -84,6 +84,26 @@ class FakeCall(Call):
         self.asked.append(("early_media", codec))
         self._switch.spawn(self.starts_early_media())
 
+    def hold(self) -> None:
+        self.asked.append(("hold", None))
+        self.leg.held("us")
+
+    def unhold(self) -> None:
+        self.asked.append(("unhold", None))
+        self.leg.unheld("us")
+
+    def transfer(self, target: str, replaces: Leg | None) -> None:
+        self.asked.append(("transfer", (target, replaces and replaces.id)))
+
+    def accept_transfer(self) -> None:
+        self.asked.append(("accept_transfer", None))
+
+    def report_transfer(self, status: int, reason: str | None) -> None:
+        self.asked.append(("report_transfer", (status, reason)))
+
+    def decline_transfer(self, status: int, reason: str | None) -> None:
+        self.asked.append(("decline_transfer", (status, reason)))
+
     def hang_up(self, reason: str) -> None:
         self.asked.append(("hang_up", reason))
         if not self.stubborn:

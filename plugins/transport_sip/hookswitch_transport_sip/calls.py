@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from hookswitch.plugin import Call, Conflict, Leg, OperationFailed
 
+from .hold import Hold
 from .info_sender import InfoSender
-from .media import MEDIA_ERRORS, CallMedia
+from .media import CallMedia
+from .referred import Referred
+from .renegotiation import Renegotiation
 from .sdp.audio import NegotiatedAudio
 from .sip.call import Call as Dialogue
 from .sip.events import (
@@ -17,11 +20,21 @@ from .sip.events import (
     DialogLost,
     Event,
     InfoReceived,
+    OfferReceived,
+    PrackTimedOut,
+    ReferFinished,
+    ReferProgressed,
+    ReferReceived,
+    RefreshDue,
     ReinviteAcknowledged,
+    ReinviteAnswered,
+    ReinviteFailed,
     ReinviteReceived,
     RequestAnswered,
+    SessionExpired,
 )
 from .sip.info_digits import unpack_digit
+from .transfer import Transfer
 
 if TYPE_CHECKING:
     from .transport import SipTransport
@@ -36,10 +49,37 @@ class SipCall(Call):
         self.media: CallMedia | None = None
         self._transport = transport
         self._info = InfoSender(self._send_info, self._digits_failed)
-        self._changing = asyncio.Lock()
+        self.changing = asyncio.Lock()
         """One change of the media at a time."""
+        self.renegotiation = Renegotiation(self)
+        self.hold_state = Hold(self)
+        self._transfer = Transfer(self)
+        self._referred: Referred | None = None
 
     # -- what the kernel asks
+
+    def hold(self) -> None:
+        self.hold_state.change(True)
+
+    def unhold(self) -> None:
+        self.hold_state.change(False)
+
+    def transfer(self, target: str, replaces: Leg | None) -> None:
+        self._transfer.begin(target, replaces)
+
+    def accept_transfer(self) -> None:
+        self._undecided().accept()
+
+    def report_transfer(self, status: int, reason: str | None) -> None:
+        self._undecided().report(status, reason)
+
+    def decline_transfer(self, status: int, reason: str | None) -> None:
+        self._undecided().report(status, reason)
+
+    def _undecided(self) -> Referred:
+        if self._referred is None:
+            raise Conflict(f"the peer of leg {self.leg.id} asked for no transfer")
+        return self._referred
 
     def send_dtmf(self, digits: str) -> None:
         agreed = self.media.agreed if self.media else None
@@ -78,6 +118,9 @@ class SipCall(Call):
     def release(self) -> None:
         """The leg is over."""
         self._info.close()
+        self.renegotiation.close()
+        if self._referred is not None:
+            self._referred.close()
         if self.media is not None:
             self.media.close()
         self._transport.forget(self)
@@ -88,16 +131,36 @@ class SipCall(Call):
         """Something happened to this call."""
         if isinstance(event, ByeReceived):
             self._end("remote_bye")
-        elif isinstance(event, AckTimedOut | DialogLost):
+        elif isinstance(event, AckTimedOut | DialogLost | PrackTimedOut):
             self._end("timeout")
-        elif isinstance(event, ReinviteReceived):
-            self.spawn(self._reinvited(event.sdp))
-        elif isinstance(event, ReinviteAcknowledged) and event.sdp:
-            self.spawn(self._take_late_answer(event.sdp))
+        elif isinstance(event, SessionExpired):
+            self._end("session_expired")
         elif isinstance(event, InfoReceived):
             self._take_info(event)
         elif isinstance(event, RequestAnswered) and event.method == "INFO":
             self._info.answered(event.response.status, event.response.reason)
+        else:
+            self._handle_session(event)
+            self._handle_transfer(event)
+
+    def _handle_session(self, event: Event) -> None:
+        if isinstance(event, ReinviteReceived):
+            self.spawn(self.renegotiation.reinvited(event.sdp))
+        elif isinstance(event, ReinviteAcknowledged) and event.answers_offer:
+            self.spawn(self.renegotiation.acknowledged(event.sdp))
+        elif isinstance(event, ReinviteAnswered | ReinviteFailed):
+            self.renegotiation.handle(event)
+        elif isinstance(event, OfferReceived):
+            self.spawn(self.renegotiation.offered(event))
+        elif isinstance(event, RefreshDue):
+            self.spawn(self.renegotiation.refresh())
+
+    def _handle_transfer(self, event: Event) -> None:
+        if isinstance(event, ReferProgressed | ReferFinished):
+            self._transfer.handle(event)
+        elif isinstance(event, ReferReceived):
+            self._referred = Referred(self._transport, self, event)
+            self._referred.begin()
 
     # -- for both directions
 
@@ -114,44 +177,17 @@ class SipCall(Call):
     def _end(self, reason: str) -> None:
         self.spawn(self.leg.disconnected(reason))
 
-    async def apply(self, agreed: NegotiatedAudio) -> None:
-        """Have the media be as agreed, and the leg held or not."""
-        assert self.media is not None
-        async with self._changing:
-            await self.media.apply(agreed)
-        if agreed.held_by_peer:
-            self.leg.held()
-        else:
-            self.leg.unheld()
-
-    async def _reinvited(self, sdp: bytes | None) -> None:
-        """The peer offers another session, or asks for our offer (RFC 3264 section 8)."""
+    @property
+    def opened_media(self) -> CallMedia:
+        """The media. Raises Conflict before there is any."""
         if self.media is None:
-            self.dialogue.reject_reinvite(self.now())
-            self.settle()
-            return
-        try:
-            if sdp is None:
-                answer = self.media.negotiation.offer()
-            else:
-                answer, agreed = self.media.negotiation.answer(sdp)
-                await self.apply(agreed)
-        except MEDIA_ERRORS as error:
-            self.leg.log.info("re-INVITE refused: %s", error)
-            if self.dialogue.is_answering_invite:
-                self.dialogue.reject_reinvite(self.now(), getattr(error, "status", 488))
-        else:
-            if self.dialogue.is_confirmed and self.dialogue.is_answering_invite:
-                self.dialogue.accept_reinvite(answer, self.now())
-        self.settle()
+            raise Conflict(f"leg {self.leg.id} has no media")
+        return self.media
 
-    async def _take_late_answer(self, sdp: bytes) -> None:
-        """The answer to an offer we made in a 2xx came with its ACK."""
-        assert self.media is not None
-        try:
-            await self.apply(self.media.negotiation.receive_answer(sdp))
-        except MEDIA_ERRORS as error:
-            self.leg.log.info("answer in ACK: %s", error)
+    async def apply(self, agreed: NegotiatedAudio) -> None:
+        """Have the media be as agreed."""
+        async with self.changing:
+            await self.opened_media.apply(agreed)
 
     def _send_info(self, body: bytes, content_type: str) -> None:
         if self.dialogue.is_confirmed:  # else the call has just ended

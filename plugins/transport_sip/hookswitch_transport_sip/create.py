@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hookswitch.plugin import ApiModel, BadRequest, CreateLeg
 
+from .privacy import caller_of, levels_of, privacy_headers
 from .sdp.audio import Srtp
 from .settings import InbandDtmf, SipSettings, outbound_proxy
 from .sip.address import NameAddr
@@ -29,14 +30,22 @@ class CreateSipLeg(CreateLeg):
     to: str | None = Field(None, description='SIP URI, such as "sip:alice@example.com"')
     uri: str | None = Field(None, description="Deprecated alias of to")
     from_: str | None = Field(
-        None, alias="from", description="Caller id: the user part of From, or a whole SIP URI"
+        None,
+        alias="from",
+        description="Caller id: the user part of From or a whole URI, with a display name before"
+        ' it or not, such as "+15551234567" or "Alice <alice>"',
     )
-    privacy: str | None = Field(None, description='SIP Privacy header, such as "id"')
+    privacy: str | None = Field(
+        None, description='SIP Privacy header; "id" and "user" also hide the caller in From'
+    )
     codecs: list[str] | None = Field(None, description="Codecs in order of preference")
     srtp: Srtp | None = Field(None, description="Protection of the audio by SRTP; default SIP_SRTP")
     auth: DigestAuth | None = Field(None, description="Digest credentials")
     outbound_proxy: str | None = Field(
         None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"
+    )
+    late_offer: bool = Field(
+        False, description="Leave the offer to the callee; ours is the answer, in the ACK"
     )
     rtt: bool = Field(False, description="Offer real-time text (T.140) beside the audio")
     inband_dtmf: InbandDtmf | None = Field(
@@ -67,19 +76,24 @@ class CreateSipLeg(CreateLeg):
 
     def caller(self, settings: SipSettings) -> NameAddr:
         """From whom the call is. Raises BadRequest."""
-        domain = settings.sip_domain or settings.announced_ip
-        text = self.from_ or "hookswitch"
         try:
-            if text.startswith(("sip:", "sips:")):
-                return NameAddr(Uri.parse(text))
-            uri = Uri.parse(f"sip:{domain}" if ":" not in domain else f"sip:[{domain.strip('[]')}]")
-            return NameAddr(Uri.sip(text, uri.host, uri.port))
+            return caller_of(
+                self.from_ or "hookswitch", settings.sip_domain or settings.announced_ip
+            )
         except ParseError as error:
             raise BadRequest(f"from: {error}") from None
 
-    def sip_headers(self) -> list[tuple[str, str]]:
+    @property
+    def privacy_levels(self) -> frozenset[str]:
+        """What is asked to be hidden. Raises BadRequest."""
+        try:
+            return levels_of(self.privacy) if self.privacy else frozenset()
+        except ParseError as error:
+            raise BadRequest(f"privacy: {error}") from None
+
+    def sip_headers(self, caller: NameAddr) -> list[tuple[str, str]]:
         """The headers of the INVITE that the caller chose."""
-        headers = list(self.headers.items())
-        if self.privacy:
-            headers.append(("Privacy", self.privacy))
-        return headers
+        return [
+            *self.headers.items(),
+            *privacy_headers(caller, self.privacy_levels, self.headers),
+        ]

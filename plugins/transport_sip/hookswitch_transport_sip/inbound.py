@@ -10,7 +10,8 @@ from .calls import SipCall
 from .media import MEDIA_ERRORS, CallMedia
 from .reasons import status_of
 from .sdp.errors import NotAcceptable, SdpError
-from .sip.events import Acknowledged, Cancelled, Event
+from .sip.call import CallState
+from .sip.events import Acknowledged, Cancelled, Event, ProvisionalAcknowledged
 from .sip.uas import InboundCall
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class InboundSipCall(SipCall):
         self._sdp: bytes | None = None
         self._answering = False
         self._early = False
+        self.replaces: SipCall | None = None
+        """The call whose place this one takes, once it is up."""
 
     def answer(self, codec: str | None) -> None:
         if self._answering:
@@ -55,7 +58,7 @@ class InboundSipCall(SipCall):
         self.spawn(self._early_media(codec))
 
     def hang_up(self, reason: str) -> None:
-        if self.leg.is_unanswered and not self.dialogue.is_confirmed:
+        if self.dialogue.state is CallState.EARLY:
             self.dialogue.reject(status_of(reason), self.now())
         elif self.dialogue.is_confirmed:
             self.dialogue.bye(self.now())
@@ -67,6 +70,8 @@ class InboundSipCall(SipCall):
             self._end("caller_cancel")
         elif isinstance(event, Acknowledged):
             self.spawn(self._acknowledged(event.sdp))
+        elif isinstance(event, ProvisionalAcknowledged):
+            self.spawn(self._early_answer(event.sdp))
         else:
             super().handle(event)
 
@@ -82,6 +87,8 @@ class InboundSipCall(SipCall):
 
     async def _early_media(self, codec: str | None) -> None:
         try:
+            if self._offered is None and not self.dialogue.takes_early_offer:
+                raise NotAcceptable("the caller made no offer, and can answer none this early")
             sdp = await self._session(codec)
         except MEDIA_ERRORS as error:
             self._early = False
@@ -93,11 +100,21 @@ class InboundSipCall(SipCall):
         if self.leg.state is LegState.RINGING:
             self.dialogue.progress(sdp, self.now())
             self.settle()
-            await self.leg.early_media_started()
+            if self.opened_media.agreed is not None:
+                await self.leg.early_media_started()
+
+    async def _early_answer(self, sdp: bytes) -> None:
+        """The offer we made in early media is answered by the PRACK."""
+        try:
+            await self.apply(self.opened_media.negotiation.receive_answer(sdp))
+        except MEDIA_ERRORS as error:
+            self.leg.command_failed("early_media", str(error))
+            return
+        await self.leg.early_media_started()
 
     async def _session(self, codec: str | None) -> bytes:
         """Our description, with the media open: the answer, or an offer if none was made."""
-        async with self._changing:
+        async with self.changing:
             if self._sdp is not None:
                 return self._sdp  # an answer repeats what early media promised
             chosen = self._transport.codec_named(codec) if codec else None
@@ -112,19 +129,21 @@ class InboundSipCall(SipCall):
             return self._sdp
 
     async def _acknowledged(self, answer: bytes | None) -> None:
-        assert self.media is not None
-        if self.media.agreed is None:
+        media = self.opened_media
+        if media.agreed is None:
             try:
                 if answer is None:
                     raise NotAcceptable("the ACK brought no answer to our offer")
-                await self.media.apply(self.media.negotiation.receive_answer(answer))
+                await self.apply(media.negotiation.receive_answer(answer))
             except MEDIA_ERRORS as error:
                 self.leg.log.info("no media: %s", error)
                 self.leg.hang_up("not_acceptable")
                 return
         await self.leg.connected()
-        if self.media.agreed is not None and self.media.agreed.held_by_peer:
-            self.leg.held()
+        if media.agreed is not None:
+            await self.hold_state.note_answer(media.agreed)
+        if self.replaces is not None:
+            self.replaces.leg.hang_up("replaced")
 
     def _refuse(self, command: str, error: Exception) -> None:
         self._answering = False

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from hookswitch.plugin import LegState
+from typing import TYPE_CHECKING
+
+from hookswitch.plugin import Leg
 
 from .calls import SipCall
 from .media import MEDIA_ERRORS
 from .reasons import reason_of
-from .sip.events import Answered, Event, Failed, Progressed
+from .referred import Watcher
+from .sip.errors import StateError
+from .sip.events import Answered, Event, Failed, OfferReceived, Progressed
+from .sip.status import reason_phrase
 from .sip.uac import OutboundCall
+
+if TYPE_CHECKING:
+    from .transport import SipTransport
 
 
 class OutboundSipCall(SipCall):
     """An INVITE that was sent."""
 
     dialogue: OutboundCall
-    _failed = False
+
+    def __init__(self, transport: SipTransport, leg: Leg, dialogue: OutboundCall) -> None:
+        super().__init__(transport, leg, dialogue)
+        self.watch: Watcher | None = None
+        """Told how the INVITE goes."""
+        self._failed = False
+        self._answers: dict[str, bytes] = {}
+        """What the branches of a fork answered, by their tags."""
 
     def hang_up(self, reason: str) -> None:
         if self.dialogue.is_confirmed:
@@ -28,42 +43,76 @@ class OutboundSipCall(SipCall):
 
     def handle(self, event: Event) -> None:
         if isinstance(event, Progressed):
+            self._tell(event.status, event.response.reason)
             if event.sdp:
-                self.spawn(self._progressed(event.sdp))
+                self.spawn(self._progressed(event, event.sdp))
         elif isinstance(event, Answered):
-            self.spawn(self._answered(event.sdp))
+            self.spawn(self._answered(event))
         elif isinstance(event, Failed):
             self._failed = True
+            self._tell(event.status, event.reason)
             self._end(reason_of(event.status, local=event.local))
+        elif isinstance(event, OfferReceived):
+            # what a branch answered before holds no longer
+            self._answers.pop(event.request.from_.tag or "", None)
+            super().handle(event)
         else:
             super().handle(event)
 
-    async def _progressed(self, sdp: bytes) -> None:
+    def release(self) -> None:
+        super().release()
+        self._tell(487, reason_phrase(487))
+
+    def _tell(self, status: int, reason: str) -> None:
+        """Tell who watches; the last word is said once."""
+        if self.watch is not None:
+            watch, self.watch = self.watch, self.watch if status < 200 else None
+            watch(status, reason)
+
+    async def _progressed(self, event: Progressed, sdp: bytes) -> None:
         """Early media (RFC 3960); of a fork, the branch that spoke last is heard."""
-        assert self.media is not None
         if not self.leg.is_unanswered:
             return
         try:
-            async with self._changing:
-                await self.media.apply(self.media.negotiation.receive_answer(sdp))
-        except MEDIA_ERRORS as error:
+            if event.is_offer:
+                answer = await self._answer(sdp)
+                self.dialogue.accept_progress(event, answer, self.now())
+                self.settle()
+            else:
+                await self.apply(self.opened_media.negotiation.receive_answer(sdp))
+                self._answers[event.tag] = sdp
+        except (*MEDIA_ERRORS, StateError) as error:
             self.leg.log.info("no early media: %s", error)
             return
         await self.leg.early_media_started()
 
-    async def _answered(self, sdp: bytes | None) -> None:
-        assert self.media is not None
+    async def _answered(self, event: Answered) -> None:
+        """The 2xx decides: on the session it brings, or the one its branch agreed on before."""
+        sdp = event.sdp or self._answers.get(event.response.to.tag or "")
         try:
-            async with self._changing:
-                if sdp is not None:
-                    await self.media.apply(self.media.negotiation.receive_answer(sdp))
+            if event.is_offer and sdp is not None:
+                await self._accept(sdp)
+            elif sdp is not None:
+                await self.apply(self.opened_media.negotiation.receive_answer(sdp))
         except MEDIA_ERRORS as error:
             self.leg.log.info("the answer does not fit: %s", error)
             self.leg.hang_up("not_acceptable")
             return
-        if self.media.agreed is None:
+        if self.media is None or self.media.agreed is None:
             self.leg.hang_up("not_acceptable")
             return
         await self.leg.connected()
-        if self.leg.state is LegState.CONNECTED and self.media.agreed.held_by_peer:
-            self.leg.held()
+        await self.hold_state.note_answer(self.media.agreed)
+        self._tell(event.response.status, event.response.reason)
+
+    async def _accept(self, offer: bytes) -> None:
+        """Acknowledge the 2xx with the answer to the offer in it."""
+        answer = await self._answer(offer)
+        if self.dialogue.is_confirmed:
+            self.dialogue.acknowledge(answer, self.now())
+            self.settle()
+
+    async def _answer(self, offer: bytes) -> bytes:
+        answer, agreed = self.opened_media.negotiation.answer(offer)
+        await self.apply(agreed)
+        return answer

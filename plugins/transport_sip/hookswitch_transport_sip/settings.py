@@ -197,6 +197,34 @@ class SipSettings(Settings):
         "off",
         description="Listen for digits in the audio; auto: of phones without telephone events",
     )
+    sip_100rel: Literal["off", "supported", "required"] = Field(
+        "supported",
+        description="Reliable provisional responses (RFC 3262): unknown to us, used for early "
+        "media where the peer knows them, or calls without them refused",
+    )
+    sip_session_expires: int = Field(
+        1800,
+        ge=0,
+        le=86400,
+        description="Seconds a call lives without a refresh (RFC 4028), asked for in both "
+        "directions; 0 asks for nothing",
+    )
+    sip_min_se: int = Field(
+        90,
+        ge=2,
+        le=86400,
+        description="Seconds; who wants to refresh more often is answered 422. RFC 4028 wants no "
+        "less than 90",
+    )
+    sip_refer_auto_dial: bool = Field(
+        False, description="Carry out transfers that peers ask for, instead of the application"
+    )
+    sip_refer_consult_timeout_ms: int = Field(
+        2000,
+        ge=0,
+        le=30000,
+        description="How long the application may take to decide about a transfer",
+    )
     sip_jitter_buffer_ms: int = Field(
         0, ge=0, le=1000, description="Audio held back before it is played; 0: as little as works"
     )
@@ -218,6 +246,8 @@ class SipSettings(Settings):
             raise ValueError("RTP_PORT_MAX must be greater than RTP_PORT_MIN")
         if self.sip_jitter_buffer_max_ms < self.sip_jitter_buffer_ms:
             raise ValueError("SIP_JITTER_BUFFER_MAX_MS must not be less than SIP_JITTER_BUFFER_MS")
+        if 0 < self.sip_session_expires < self.sip_min_se:
+            raise ValueError("SIP_SESSION_EXPIRES must not be less than SIP_MIN_SE")
         if self.sip_bind_ip6 and ":" in self.sip_bind_ip:
             raise ValueError("SIP_BIND_IP6: stands beside an IPv4 SIP_BIND_IP only")
         if (self.sip_listen_ip6 or self.sip_external_ip6) and not self.sip_bind_ip6:
@@ -259,6 +289,12 @@ class SipSettings(Settings):
     def way_to(self, host: str) -> Way:
         """The family a host can be reached by."""
         return next((way for way in self.ways if way.is_ipv6 == (":" in host)), self.ways[0])
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Option tags of the SIP extensions we know (the Supported header)."""
+        reliable = () if self.sip_100rel == "off" else ("100rel",)
+        return ("replaces", "norefersub", "timer", *reliable)
 
     def trusts(self, address: str) -> bool:
         """Whether an address may choose webhooks and applications by headers."""

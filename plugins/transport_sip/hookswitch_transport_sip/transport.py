@@ -11,6 +11,7 @@ from hookswitch.plugin import (
     BadRequest,
     Leg,
     LegOptions,
+    LegState,
     OfferedCodec,
     Switch,
     Transport,
@@ -26,6 +27,8 @@ from .ladder.book import View
 from .ladder.witness import LadderWitness
 from .media import CallMedia
 from .outbound import OutboundSipCall
+from .privacy import shown_caller
+from .replacement import replacement_options
 from .rtp.keys import SrtpKeys
 from .rtp_ports import RtpPorts
 from .sdp.audio import LocalAudio
@@ -40,7 +43,7 @@ from .sip.address import NameAddr
 from .sip.config import Config
 from .sip.endpoint import UserAgent
 from .sip.errors import ParseError
-from .sip.events import Event, InviteReceived
+from .sip.events import Event, InviteReceived, Released
 from .sip.locating import transports_for
 from .sip.message import Request
 from .sip.uri import Uri, format_host
@@ -89,6 +92,10 @@ class SipTransport(Transport):
             addresses,
             user_agent=settings.sip_host,
             contact_user="hookswitch",
+            supported=settings.extensions,
+            required=("100rel",) if settings.sip_100rel == "required" else (),
+            session_expires=settings.sip_session_expires,
+            min_se=settings.sip_min_se,
         )
         self.witness.config = config
         try:
@@ -123,6 +130,7 @@ class SipTransport(Transport):
             raise BadRequest("rtt: real-time text is disabled on this server (RTT_ENABLED)")
         target, caller = request.target(), request.caller(self.settings)
         routes = request.routes(self.settings)
+        shown = shown_caller(caller, request.privacy_levels)
         codecs = self._codecs
         if request.codecs is not None:
             codecs = self._choose_codecs(request.codecs, "codecs")
@@ -150,10 +158,10 @@ class SipTransport(Transport):
         try:
             dialogue = self.signalling.agent.invite(
                 target,
-                caller,
-                media.negotiation.offer(),
+                shown,
+                None if request.late_offer else media.negotiation.offer(),
                 self.signalling.now(),
-                headers=request.sip_headers(),
+                headers=request.sip_headers(caller),
                 routes=routes,
                 username=(auth.username or caller.uri.username) if auth else None,
                 password=auth.password if auth else "",
@@ -197,7 +205,11 @@ class SipTransport(Transport):
         return next((each for each in installed if each.name.lower() == name.lower()), None)
 
     def forget(self, call: SipCall) -> None:
-        """A leg is over; its dialogue may go on for a while."""
+        """A leg is over; its dialogue may go on for a while, and tell how a transfer ended."""
+        if not call.dialogue.referring.is_waiting:
+            self._drop(call)
+
+    def _drop(self, call: SipCall) -> None:
         if self._calls.pop(call.dialogue, None) is not None:
             self.witness.close(call.leg.id)
 
@@ -208,6 +220,8 @@ class SipTransport(Transport):
             self._invited(event)
         elif (call := self._calls.get(event.call)) is not None:
             call.handle(event)
+            if isinstance(event, Released):
+                self._drop(call)
 
     def _invited(self, event: InviteReceived) -> None:
         dialogue, request = event.call, event.request
@@ -217,13 +231,21 @@ class SipTransport(Transport):
             log.info("INVITE from %s refused: %s", event.source.host, error)
             dialogue.reject(error.status, self.signalling.now())
             return
+        options = self._options(request, event.source.host)
+        replaced = self._calls.get(event.replaces)
+        if event.replaces is not None:
+            if replaced is None or replaced.leg.state is LegState.HUNG_UP:
+                dialogue.reject(481, self.signalling.now())
+                return
+            options = replacement_options(options, replaced.leg)
         try:
-            leg = self.switch.create_leg("sip_inbound", self._options(request, event.source.host))
+            leg = self.switch.create_leg("sip_inbound", options)
         except Unavailable:
             dialogue.reject(503, self.signalling.now(), headers=[RETRY_AFTER])
             return
         names = None if offered is None else tuple(codec.name for codec in offered)
         call = InboundSipCall(self, leg, dialogue, names)
+        call.replaces = replaced
         leg.call = self._calls[dialogue] = call
         self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=True))
         if (refusal := self.switch.admit(leg)) is not None:
@@ -237,7 +259,7 @@ class SipTransport(Transport):
         )
         if self.settings.sip_auto_ringing:
             call.ring()
-        if self.switch.route(leg):
+        if replaced is not None or self.switch.route(leg):
             call.answer(None)
 
     def _options(self, request: Request, source: str) -> LegOptions:

@@ -307,7 +307,7 @@ def test_info_passes() -> None:
     body, kind = b"Signal=5\r\n", "application/dtmf-relay"
     caller.request("INFO", net.now, body=body, content_type=kind)
     caller.request("INFO", net.now, body=b"x", content_type="text/plain")
-    caller.request("UPDATE", net.now)
+    caller.request("MESSAGE", net.now)
     caller.request("OPTIONS", net.now)
     net.run(1)
     (info,) = net.find(B, InfoReceived)

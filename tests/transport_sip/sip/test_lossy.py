@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hookswitch_transport_sip.sip.address import NameAddr
 from hookswitch_transport_sip.sip.call import CallState
 from hookswitch_transport_sip.sip.events import (
     Answered,
@@ -11,11 +12,16 @@ from hookswitch_transport_sip.sip.events import (
     Event,
     Failed,
     InviteReceived,
+    ReferReceived,
     ReinviteReceived,
     Released,
 )
+from hookswitch_transport_sip.sip.uri import Uri
 
+from .extended import SUPPORTED
 from .pair import ANSWER, A, B, Network
+
+CAROL = NameAddr(Uri.parse("sip:carol@192.0.2.9"))
 
 
 def play(net: Network, plan: str) -> None:
@@ -24,6 +30,8 @@ def play(net: Network, plan: str) -> None:
     def callee(event: Event) -> None:
         if isinstance(event, InviteReceived):
             event.call.ring(net.now)
+            if "early" in plan:
+                event.call.progress(ANSWER, net.now)
             if "reject" in plan:
                 event.call.reject(486, net.now)
             elif "answer" in plan:
@@ -33,6 +41,9 @@ def play(net: Network, plan: str) -> None:
     def both(event: Event) -> None:
         if isinstance(event, ReinviteReceived):
             event.call.accept_reinvite(ANSWER, net.now)
+        elif isinstance(event, ReferReceived):
+            event.call.referral.report(180, None, net.now)
+            event.call.referral.report(200, None, net.now)
 
     net.react = {A: both, B: callee}
     call = net.call()
@@ -45,6 +56,8 @@ def play(net: Network, plan: str) -> None:
         for end in ends:
             if end.is_confirmed:
                 end.reinvite(b"v=0\r\nnew", net.now)
+    if "refer" in plan and call.is_confirmed:
+        call.refer(CAROL, net.now)
     net.run(5)
     for end in ends if "both" in plan else ends[:1]:
         if end.is_confirmed:
@@ -106,6 +119,31 @@ def test_every_call_ends_however_bad_the_network(
     net = Network(seed, loss, copies, jitter)
     play(net, plan)
     judge(net)
+
+
+EXTENDED = [
+    "answer early",
+    "answer early reinvite both",
+    "early cancel",
+    "early reject",
+    "answer refer",
+    "answer early refer both reinvite",
+]
+
+
+@pytest.mark.parametrize("plan", EXTENDED)
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+@pytest.mark.parametrize("insists", [False, True])
+def test_every_extended_call_ends(plan: str, loss: float, insists: bool) -> None:
+    """Reliable responses, session timers, transfers; a PRACK that never comes fails the call."""
+    required = ("100rel",) if insists else ()
+    for seed in range(10):
+        net = Network(seed, loss, copies=0.2, jitter=0.3)
+        for address in (A, B):
+            net.add(address, supported=SUPPORTED, required=required, session_expires=100)
+        play(net, plan)
+        net.run(700)  # a transfer nobody heard the end of
+        judge(net)
 
 
 def test_the_same_seed_gives_the_same_messages() -> None:

@@ -17,7 +17,7 @@ from .audio import Alternative, LocalAudio, NegotiatedAudio
 from .crypto import Crypto, accepted, chosen, offered
 from .description import MediaDescription, SessionDescription
 from .direction import Direction
-from .errors import NotAcceptable, StateError
+from .errors import NotAcceptable, SdpError, StateError
 from .streams import (
     PROTOS,
     TELEPHONE_EVENT,
@@ -81,34 +81,43 @@ class AudioNegotiation:
             self._waiting, self.local = False, self._before
 
     def receive_answer(self, data: bytes) -> NegotiatedAudio:
-        """Take the answer to our offer; another one may follow from another branch of the call."""
+        """Take the answer to our offer; another one may follow from another branch of the call.
+
+        One that does not suit leaves what was agreed before.
+        """
         if self._offered is None:
             raise StateError("an answer without an offer")
-        self._waiting = False
-        answer = SessionDescription.parse(data)
+        waiting, self._waiting = self._waiting, False
+        try:
+            self.current = self._agreed(SessionDescription.parse(data), self._offered)
+        except SdpError:
+            self.local = self._before if waiting else self.local
+            raise
+        return self.current
+
+    def _agreed(self, answer: SessionDescription, offered: list[Format]) -> NegotiatedAudio:
         if len(answer.media) <= self._index:
             raise NotAcceptable("the answer leaves out the audio stream")
         media = answer.media[self._index]
         if media.media.kind != "audio" or not media.media.port:
             raise NotAcceptable("the answer refuses the audio stream")
         keys = self._accepted_keys(media)
-        common = _in_common(self.local.codecs, self._offered, media)
+        common = _in_common(self.local.codecs, offered, media)
         if not common:
             raise NotAcceptable("the answer has no codec of the offer")
         codec, theirs = common[0]
-        agreed = _agree(self.local, answer, media, codec, theirs, self._offered)
+        agreed = _agree(self.local, answer, media, codec, theirs, offered)
         others = tuple(
             Alternative(
                 other,
                 format_.payload_type,
-                (find(self._offered, format_) or format_).payload_type,
+                (find(offered, format_) or format_).payload_type,
                 media.fmtp(format_.payload_type) or "",
             )
             for other, format_ in common[1:]
         )
         # We offer no multiplexing, so an answer cannot accept it.
-        self.current = replace(agreed, rtcp_mux=False, srtp=keys, alternatives=others)
-        return self.current
+        return replace(agreed, rtcp_mux=False, srtp=keys, alternatives=others)
 
     def answer(
         self, data: bytes, *, codec: str | None = None, **changes: Any

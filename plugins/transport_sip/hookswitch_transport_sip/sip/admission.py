@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import session_timer
 from .config import EXTENSION_METHODS, Config
 from .message import Request
 
@@ -23,6 +24,7 @@ def refusal_of(request: Request, merged: bool, config: Config) -> Refusal | None
         or _target(request, merged)
         or _extensions(request, config)
         or _content(request, config)
+        or _session_time(request, config)
     )
 
 
@@ -48,16 +50,29 @@ def _extensions(request: Request, config: Config) -> Refusal | None:
     if request.method == "CANCEL":
         return None
     unknown = [tag for tag in request.require if tag.lower() not in config.supported]
-    return Refusal(420, (("Unsupported", ", ".join(unknown)),)) if unknown else None
+    if unknown:
+        return Refusal(420, (("Unsupported", ", ".join(unknown)),))
+    if request.method != "INVITE" or request.to.tag is not None:
+        return None
+    knows = {tag.lower() for tag in (*request.supported, *request.require)}
+    missing = [tag for tag in config.required if tag not in knows]
+    return Refusal(421, (("Require", ", ".join(missing)),)) if missing else None
 
 
 def _content(request: Request, config: Config) -> Refusal | None:
     if len(request.body) > config.max_message:
         return Refusal(513)
-    if request.method != "INVITE" or not request.body:
+    if request.method not in ("INVITE", "UPDATE", "PRACK") or not request.body:
         return None
     if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
         return Refusal(415, (("Accept-Encoding", "identity"),))
     if request.content_type not in config.accept:
         return Refusal(415, (("Accept", ", ".join(config.accept)),))
     return None
+
+
+def _session_time(request: Request, config: Config) -> Refusal | None:
+    if request.method not in ("INVITE", "UPDATE"):
+        return None
+    refusal = session_timer.refusal_of(request, config.min_se)
+    return Refusal(*refusal) if refusal else None

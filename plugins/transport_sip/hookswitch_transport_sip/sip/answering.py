@@ -33,7 +33,7 @@ class Answering:
     @property
     def offered(self) -> bool:
         """Whether the 2xx carries an offer, so that the ACK must bring the answer."""
-        return self._transaction.request.sdp is None
+        return bool(self._response.body) and self._transaction.request.sdp is None
 
     def stop(self) -> None:
         """The ACK is here, or nobody waits for it any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
 from .address import NameAddr
 from .answering import Answering
@@ -22,12 +23,19 @@ from .events import (
     ReinviteReceived,
     Released,
     RequestAnswered,
+    SessionExpired,
 )
 from .exchange import Exchange
 from .grammar import is_token
 from .hop import Hop
 from .message import Request, Response
+from .offered import Offered, handle_update
+from .pending import Pending
+from .proposal import Proposal
+from .referral import Referral
+from .referring import Referring
 from .reinvite import Reinvite
+from .session_timer import SessionTimer
 from .transaction.base import ServerTransaction
 
 
@@ -43,6 +51,7 @@ class Call:
     """One call: its dialog, and all requests within it.
 
     A method that handles a request has its place in `_handlers`; an extension adds one.
+    `referring` and `referral` are usages of the dialog that may outlive the call (RFC 5057).
     """
 
     owns_call_id = False
@@ -57,14 +66,22 @@ class Call:
         self._invite: ServerTransaction | None = None
         self._first_invite: int | None = None
         self._bye_wanted: list[tuple[str, str]] | None = None
+        self.timer = SessionTimer(self)
+        self.offered = Offered(self)
+        self.referring = Referring(self)
+        self.referral = Referral(self)
         self._reinvite = Reinvite(self)
         self._registered: set[DialogId] = set()
-        self._released = False
+        self._over = self._released = False
         self._handlers: dict[str, Callable[[ServerTransaction, Request, float], None]] = {
             "INVITE": self._on_invite,
             "BYE": self._on_bye,
             "INFO": self._on_info,
             "OPTIONS": self._on_options,
+            "PRACK": self._on_prack,
+            "UPDATE": partial(handle_update, self),
+            "REFER": self.referral.handle,
+            "NOTIFY": self.referring.handle_notify,
         }
 
     @property
@@ -89,6 +106,12 @@ class Call:
         """Whether an INVITE of theirs is unanswered or our 2xx unacknowledged."""
         return self._invite is not None or bool(self._answerings)
 
+    @property
+    def may_offer(self) -> bool:
+        """Whether nothing stands in the way of an offer of ours."""
+        settled = self.dialog is not None and self.dialog.pending is Pending.NONE
+        return settled and not self.is_answering_invite
+
     # --- what the user does -------------------------------------------------
 
     def bye(self, now: float, headers: HeaderItems = ()) -> None:
@@ -101,10 +124,30 @@ class Call:
         else:
             self._send_bye(items, now)
 
-    def reinvite(self, sdp: bytes, now: float) -> None:
-        """Offer a new session; ReinviteAnswered or ReinviteFailed will tell."""
+    def reinvite(self, session: Proposal | bytes | None, now: float) -> None:
+        """Offer a new session, or ask for an offer; ReinviteAnswered or ReinviteFailed tells."""
         self._require(CallState.CONFIRMED)
-        self._reinvite.request(sdp, now)
+        proposal = session if isinstance(session, Proposal) else Proposal.of(session)
+        self._reinvite.request(proposal, now)
+
+    def acknowledge(self, sdp: bytes | None, now: float) -> None:
+        """Answer the offer in the 2xx to an INVITE of ours; None for an answer we cannot give."""
+        self._reinvite.acknowledge(sdp, now)
+
+    def accept_offer(self, sdp: bytes, now: float) -> None:
+        """Answer the offer of an UPDATE or PRACK."""
+        self.offered.accept(sdp, now)
+        self.offer_settled(now)
+
+    def reject_offer(self, now: float, status: int = 488) -> None:
+        """Refuse the offer of an UPDATE or PRACK; the session stays as it is."""
+        self.offered.reject(status, now)
+        self.offer_settled(now)
+
+    def refer(self, refer_to: NameAddr, now: float, headers: HeaderItems = ()) -> None:
+        """Ask the peer to call somebody; ReferProgressed and ReferFinished will tell."""
+        self._require(CallState.CONFIRMED)
+        self.referring.request(refer_to, checked(headers), now)
 
     def accept_reinvite(self, sdp: bytes, now: float) -> None:
         """Answer their re-INVITE, or make the offer it left to us."""
@@ -145,7 +188,7 @@ class Call:
             if response.status in (408, 481) and self.is_confirmed:
                 self.lose(response.status, now)
 
-        self._start(build, answered, now)
+        self.exchange(build, answered, now)
 
     # --- what the endpoint does ---------------------------------------------
 
@@ -153,15 +196,15 @@ class Call:
         """Take a request within the dialog, CSeq first (section 12.2.2)."""
         dialog = self.dialog_of(request)
         if dialog is not None and not dialog.accepts(request):
-            self._respond(transaction, 500, now)
+            self.respond(transaction, 500, now)
             return
         if dialog is not None:
             dialog.heard_from(transaction.source, request)
         handler = self._handlers.get(request.method)
         if handler is None:
-            self._respond(transaction, 405, now, self.core.capabilities())
-        elif self.state is CallState.ENDED and request.method != "BYE":
-            self._respond(transaction, 481, now)
+            self.respond(transaction, 405, now, self.core.capabilities())
+        elif self.state is CallState.ENDED and request.method not in ("BYE", "NOTIFY"):
+            self.respond(transaction, 481, now)
         else:
             handler(transaction, request, now)
 
@@ -180,9 +223,14 @@ class Call:
         if answering is None:
             return
         answering.stop()
+        if answering.offered:
+            self.confirmed_dialog.pending = Pending.NONE
         if self.is_confirmed:
-            kind = Acknowledged if number == self._first_invite else ReinviteAcknowledged
-            self.core.emit(kind(self, request, request.sdp))
+            if number == self._first_invite:
+                self.core.emit(Acknowledged(self, request, request.sdp))
+            else:
+                offered = answering.offered
+                self.core.emit(ReinviteAcknowledged(self, request, request.sdp, offered))
         self._after_ack(now)
 
     def handle_cancel(self, request: Request, now: float) -> None:
@@ -196,23 +244,44 @@ class Call:
         self.core.emit(DialogLost(self, status))
         self._send_bye([], now)
 
+    def expire(self, now: float) -> None:
+        """End the call: its session was not refreshed in time (RFC 4028 section 10)."""
+        if not self.is_confirmed:
+            return
+        self._end(now)
+        self._stop_answering()
+        self.core.emit(SessionExpired(self))
+        self._send_bye([("Reason", 'SIP;cause=408;text="Session expired"')], now)
+
+    def offer_settled(self, now: float) -> None:
+        """An offer was answered or refused: what waited for that may go on."""
+        if self.is_confirmed:
+            self._reinvite.advance(now)
+
+    def usage_ended(self, now: float) -> None:
+        """A transfer is through; the call may have waited for it to be forgotten."""
+        if self._over:
+            self._release()
+
     # --- requests within the dialog -----------------------------------------
 
     def _on_invite(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         """Take a re-INVITE; two at a time are one too many (section 14.2)."""
         if self._reinvite.in_progress or (self.state is CallState.EARLY and self.owns_call_id):
-            self._respond(transaction, 491, now)
-        elif self._invite is not None:
+            self.respond(transaction, 491, now)
+        elif self._invite is not None or self.offered.is_waiting:
             delay = str(self.core.random.randint(0, 10))
-            self._respond(transaction, 500, now, [("Retry-After", delay)])
+            self.respond(transaction, 500, now, [("Retry-After", delay)])
         elif any(answering.offered for answering in self._answerings.values()):
-            self._respond(transaction, 491, now)
+            self.respond(transaction, 491, now)
         else:
             self._hold_invite(transaction)
+            if request.sdp:
+                self.confirmed_dialog.pending = Pending.THEIRS
             self.core.emit(ReinviteReceived(self, request, request.sdp))
 
     def _on_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        self._respond(transaction, 200, now)
+        self.respond(transaction, 200, now)
         if self.state is CallState.ENDED:
             self._bye_crossed()
             return
@@ -228,17 +297,21 @@ class Call:
             self._bye_wanted = None
             self._release()
 
+    def _on_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        """Take a PRACK: here it means no response of ours (RFC 3262 section 3)."""
+        self.respond(transaction, 481, now)
+
     def _on_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         types = self.core.config.info_types
         if request.body and request.content_type not in types:
-            self._respond(transaction, 415, now, [("Accept", ", ".join(types))])
+            self.respond(transaction, 415, now, [("Accept", ", ".join(types))])
             return
-        self._respond(transaction, 200, now)
+        self.respond(transaction, 200, now)
         self.core.emit(InfoReceived(self, request))
 
     def _on_options(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         accept = ("Accept", ", ".join(self.core.config.accept))
-        self._respond(transaction, 200, now, [accept, *self.core.capabilities()])
+        self.respond(transaction, 200, now, [accept, *self.core.capabilities()])
 
     # --- answering an INVITE ------------------------------------------------
 
@@ -256,14 +329,17 @@ class Call:
             self.core.invites.pop(self._invite, None)
             self._invite = None
 
-    def _accept_invite(self, sdp: bytes, headers: HeaderItems, now: float) -> None:
+    def _accept_invite(self, sdp: bytes | None, headers: HeaderItems, now: float) -> None:
         transaction = self._take_invite()
         response = self._invite_response(200, None, headers)
         response.headers.extend(self.core.capabilities())
-        response.set_body(sdp, "application/sdp")
+        response.headers.extend(self.timer.answer_headers(transaction.request, now))
+        if sdp:
+            response.set_body(sdp, "application/sdp")
         number = transaction.request.cseq.number
         answering = Answering(self.core, transaction, response, self._ack_timed_out, now)
         self._answerings[number] = answering
+        self.confirmed_dialog.pending = Pending.OURS if answering.offered else Pending.NONE
         self.confirmed_dialog.refresh_target(transaction.request)
         self._drop_invite()
 
@@ -273,8 +349,8 @@ class Call:
         response = self._invite_response(status, reason, headers)
         self.core.layer.respond(self._take_invite(), response, now)
         self._drop_invite()
-        if self.is_confirmed:
-            self._reinvite.advance(now)
+        self.confirmed_dialog.pending = Pending.NONE
+        self.offer_settled(now)
 
     def _invite_response(self, status: int, reason: str | None, headers: HeaderItems) -> Response:
         request = self._take_invite().request
@@ -283,12 +359,12 @@ class Call:
         if status < 300:
             routes = request.headers.get_all("Record-Route")
             response.headers.extend(("Record-Route", route) for route in routes)
-            response.headers.add("Contact", str(self._contact(self._take_invite())))
+            response.headers.add("Contact", str(self.contact_for(self._take_invite())))
         response.headers.add("Server", self.core.config.user_agent)
         response.headers.extend(checked(headers))
         return response
 
-    def _contact(self, transaction: ServerTransaction) -> NameAddr:
+    def contact_for(self, transaction: ServerTransaction) -> NameAddr:
         """Our Contact for the peer, reached as it reached us."""
         secure = transaction.request.uri.scheme == "sips"
         return self.core.contact_at(transaction.source, secure)
@@ -319,7 +395,10 @@ class Call:
     def _end(self, now: float) -> None:
         """Leave the session: nothing of either side may still be pending in it."""
         self.state = CallState.ENDED
+        self.timer.stop()
         self._reinvite.stop()
+        self.offered.drop(now)
+        self.referring.call_ended(now)
         if self._invite is not None:
             self._refuse_invite(487, None, (), now)
 
@@ -336,31 +415,40 @@ class Call:
             if response.status >= 200:
                 self._release()
 
-        self._start(build, answered, now)
+        self.exchange(build, answered, now)
 
-    def _start(
+    def exchange(
         self,
         build: Callable[[], Request],
         answered: Callable[[Response, Hop | None, float], None],
         now: float,
     ) -> None:
+        """Send a request within the dialog."""
         hop = self.core.hop_to(self.confirmed_dialog.next_hop)
         Exchange(self.core, build, hop, answered, self.digest).start(now)
 
-    def _respond(
-        self, transaction: ServerTransaction, status: int, now: float, headers: HeaderItems = ()
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        headers: HeaderItems = (),
+        sdp: bytes | None = None,
     ) -> None:
-        self.core.respond(transaction, status, now, headers=headers)
+        """Answer a request within the dialog."""
+        self.core.respond(transaction, status, now, headers=headers, sdp=sdp)
 
     def _register(self, dialog: Dialog) -> None:
         self._registered.add(dialog.id)
         self.core.dialogs[dialog.id] = self
 
     def _release(self) -> None:
-        if self._released:
+        """Forget the call, as soon as no transfer needs its dialog any more."""
+        self._over = True
+        self.state = CallState.ENDED
+        if self._released or self.referring.is_waiting or not self.referral.is_idle:
             return
         self._released = True
-        self.state = CallState.ENDED
         self._stop_answering()
         self._drop_invite()
         for key in self._registered:

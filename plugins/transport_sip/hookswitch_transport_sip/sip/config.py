@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from .hop import Hop
 from .transaction.timers import Timers
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+METHODS = (
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "OPTIONS",
+    "INFO",
+    "PRACK",
+    "UPDATE",
+    "REFER",
+    "NOTIFY",
+)
 EXTENSION_METHODS = frozenset(
     ("MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE")
 )
@@ -29,6 +40,12 @@ class Config:
     contact_user: str | None = None
     allow: tuple[str, ...] = METHODS
     supported: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    """Option tags without which no call is taken or made."""
+    session_expires: int = 0
+    """Seconds a session of ours lives without a refresh (RFC 4028); 0 asks for no timer."""
+    min_se: int = 90
+    """Seconds; peers that want to refresh more often get 422."""
     accept: tuple[str, ...] = ("application/sdp",)
     info_types: tuple[str, ...] = ("application/dtmf-relay", "application/dtmf")
     max_message: int = 65535

@@ -168,12 +168,15 @@ class Core:
         reason: str | None = None,
         to_tag: str | None = None,
         headers: HeaderItems = (),
+        sdp: bytes | None = None,
     ) -> None:
-        """Answer a request without a body."""
+        """Answer a request."""
         tag = to_tag or self.new_token()
         request = transaction.request
         response = Response.to_request(request, status, reason, to_tag=tag, headers=headers)
         response.headers.add("Server", self.config.user_agent)
+        if sdp:
+            response.set_body(sdp, "application/sdp")
         self.layer.respond(transaction, response, now)
 
     def capabilities(self) -> list[tuple[str, str]]:

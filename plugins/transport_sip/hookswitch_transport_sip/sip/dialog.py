@@ -7,6 +7,7 @@ from .headers import Headers
 from .hop import Detour, Hop
 from .message import Request, Response
 from .nat import detour
+from .pending import Pending
 from .uri import Uri
 
 DialogId = tuple[str, str, str]
@@ -35,6 +36,8 @@ class Dialog:
         self.remote_seq = remote_seq
         self._source: Hop | None = None
         self._direct = False
+        self.pending = Pending.NONE
+        """Whose offer is not answered yet."""
 
     @classmethod
     def uac(cls, request: Request, response: Response, source: Hop | None = None) -> Dialog:
@@ -49,9 +52,8 @@ class Dialog:
             request.cseq.number,
             None,
         )
-        dialog._source = source
-        # it may be a proxy's, unless the peer says that this is where it is
-        dialog._direct = source is not None and dialog.remote_target.host == source.host
+        dialog._answered_from(source)
+        dialog.pending = Pending.OURS if request.sdp else Pending.NONE
         return dialog
 
     @classmethod
@@ -69,6 +71,7 @@ class Dialog:
         )
         if source is not None:
             dialog.heard_from(source, request)
+        dialog.pending = Pending.THEIRS if request.sdp else Pending.NONE
         return dialog
 
     @property
@@ -88,6 +91,18 @@ class Dialog:
             return False
         self.remote_seq = number
         return True
+
+    def confirm(self, response: Response, source: Hop | None) -> None:
+        """Take the 2xx of an early dialog: it decides on the route set (section 13.2.2.4)."""
+        self.route_set = response.record_routes[::-1]
+        self.refresh_target(response)
+        self._answered_from(source)
+
+    def _answered_from(self, source: Hop | None) -> None:
+        """Note where a response came from."""
+        self._source = source
+        # it may be a proxy's, unless the peer says that this is where it is
+        self._direct = source is not None and self.remote_target.host == source.host
 
     def heard_from(self, source: Hop, request: Request) -> None:
         """Note where a request of the peer came from: a NAT may have moved it."""

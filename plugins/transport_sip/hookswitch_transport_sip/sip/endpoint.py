@@ -16,6 +16,7 @@ from .events import Event
 from .hop import Destination, Hop, Target
 from .message import Request, Response
 from .parser import parse, salvage
+from .replacing import replaced_by
 from .transaction.base import ServerTransaction
 from .transaction.events import AckReceived, RequestReceived, ResponseReceived
 from .transaction.layer import response_hop
@@ -49,7 +50,7 @@ class UserAgent:
         self,
         target: Uri,
         from_: NameAddr,
-        sdp: bytes,
+        sdp: bytes | None,
         now: float,
         *,
         to: NameAddr | None = None,
@@ -59,7 +60,10 @@ class UserAgent:
         password: str = "",
         hop: Destination | None = None,
     ) -> OutboundCall:
-        """Start a call; `hop` overrides where the first route or the target leads."""
+        """Start a call; without `sdp` the callee makes the offer.
+
+        `hop` overrides where the first route or the target leads.
+        """
         core = self._core
         digest = DigestClient(username, password, core.new_token) if username else None
         call = OutboundCall(
@@ -195,11 +199,20 @@ class UserAgent:
         elif request.to.tag is not None:
             self._in_dialog(transaction, request, now)
         elif request.method == "INVITE":
-            InboundCall(self._core, transaction, event.source, now)
+            self._invited(transaction, event.source, now)
         elif request.method == "OPTIONS":
             self._options(transaction, request, now)
         else:
-            self._core.respond(transaction, 481, now)
+            # section 12.2.2; a REFER outside a dialog would have us call anybody (RFC 3515)
+            self._core.respond(transaction, 403 if request.method == "REFER" else 481, now)
+
+    def _invited(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
+        replaced = replaced_by(self._core, transaction.request)
+        if isinstance(replaced, int):
+            self._count(f"refused_{replaced}")
+            self._core.respond(transaction, replaced, now)
+        else:
+            InboundCall(self._core, transaction, source, now, replaced)
 
     def _in_dialog(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         call = self._call_of(request)

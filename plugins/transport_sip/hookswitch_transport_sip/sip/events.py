@@ -2,7 +2,7 @@
 
 Every call ends with exactly one `Released`, after which it is out of all tables.
 Before it comes the cause, if the other side or time was the cause: `Failed`,
-`Cancelled`, `ByeReceived`, `AckTimedOut` or `DialogLost`.
+`Cancelled`, `ByeReceived`, `AckTimedOut`, `PrackTimedOut`, `SessionExpired` or `DialogLost`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .address import NameAddr
 from .hop import Hop
 from .message import Request, Response
+from .replaces import Replaces
 
 if TYPE_CHECKING:
     from .call import Call
@@ -26,6 +28,8 @@ class InviteReceived:
     call: InboundCall
     request: Request
     source: Hop
+    replaces: Call | None = None
+    """The call whose place it wants (RFC 3891)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,32 @@ class AckTimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionalAcknowledged:
+    """The PRACK of a reliable response of ours brought the answer to the offer in it."""
+
+    call: InboundCall
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PrackTimedOut:
+    """Nobody acknowledged a reliable provisional response; the INVITE has been refused."""
+
+    call: InboundCall
+
+
+@dataclass(frozen=True, slots=True)
 class Progressed:
-    """A provisional response above 100; `tag` tells the branches of a fork apart."""
+    """A provisional response above 100; `tag` tells the branches of a fork apart.
+
+    If it brings an offer, since our INVITE had none, it is acknowledged by `accept_progress`.
+    """
 
     call: OutboundCall
     response: Response
     sdp: bytes | None
     tag: str
+    is_offer: bool = False
 
     @property
     def status(self) -> int:
@@ -69,11 +92,15 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The first 2xx arrived and has been acknowledged."""
+    """The first 2xx arrived and has been acknowledged.
+
+    If it brings an offer, since our INVITE had none, it is acknowledged by `acknowledge`.
+    """
 
     call: OutboundCall
     response: Response
     sdp: bytes | None
+    is_offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +148,22 @@ class ReinviteCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAcknowledged:
-    """Our 2xx to a re-INVITE arrived; `sdp` is the answer to an offer made in it."""
+    """Our 2xx to a re-INVITE arrived; `sdp` is the answer to an offer made in it, if one was."""
 
     call: Call
     request: Request
     sdp: bytes | None
+    answers_offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReinviteAnswered:
-    """Our re-INVITE was accepted."""
+    """Our re-INVITE was accepted; an offer in it is answered by `acknowledge`."""
 
     call: Call
     response: Response
     sdp: bytes | None
+    is_offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +174,68 @@ class ReinviteFailed:
     status: int
     reason: str
     response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived:
+    """The other side wants to change the session by UPDATE or PRACK.
+
+    Answer by `accept_offer` or `reject_offer`.
+    """
+
+    call: Call
+    request: Request
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshDue:
+    """The session must be refreshed by a re-INVITE, with the session as it is."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpired:
+    """The session was not refreshed in time; a BYE has been sent (RFC 4028 section 10)."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgressed:
+    """The other side tells how the transfer we asked for goes on."""
+
+    call: Call
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferFinished:
+    """How the transfer we asked for ended; `error` if that was not a response to an INVITE."""
+
+    call: Call
+    status: int
+    reason: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferReceived:
+    """The other side wants us to call somebody else; it has been answered 202."""
+
+    call: Call
+    request: Request
+    refer_to: NameAddr
+    replaces: Replaces | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralDropped:
+    """The other side does not want to hear any more how its transfer goes on."""
+
+    call: Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +268,8 @@ Event = (
     | Cancelled
     | Acknowledged
     | AckTimedOut
+    | ProvisionalAcknowledged
+    | PrackTimedOut
     | Progressed
     | Answered
     | Failed
@@ -187,6 +280,13 @@ Event = (
     | ReinviteAcknowledged
     | ReinviteAnswered
     | ReinviteFailed
+    | OfferReceived
+    | RefreshDue
+    | SessionExpired
+    | ReferProgressed
+    | ReferFinished
+    | ReferReceived
+    | ReferralDropped
     | InfoReceived
     | RequestAnswered
     | Released

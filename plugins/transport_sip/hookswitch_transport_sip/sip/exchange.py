@@ -147,7 +147,7 @@ class InviteExchange(Exchange):
     def start(self, now: float) -> None:
         """Send the INVITE, or send it again."""
         self._provisional = False
-        self._acks: dict[str, tuple[bytes, Hop]] = {}
+        self._acks: dict[str, tuple[bytes, Hop] | None] = {}
         self._left: set[ClientTransaction] = set()
         super().start(now)
 
@@ -162,7 +162,7 @@ class InviteExchange(Exchange):
             self._provisional = True
             if self.cancelled:
                 self._send_cancel(now)
-        elif event.response.status < 300 and self._repeat_ack(event.response):
+        elif event.response.status < 300 and self._is_repeated(event.response):
             return
         super()._answered(event, now)
 
@@ -186,9 +186,12 @@ class InviteExchange(Exchange):
         if transaction is not None and transaction.state in (State.CALLING, State.PROCEEDING):
             self._core.layer.terminate(transaction)
 
-    def acknowledge(self, dialog: Dialog, response: Response) -> None:
-        """Send the ACK of a 2xx and keep it."""
-        self._acknowledge(dialog.ack(self.request), dialog, response)
+    def acknowledge(self, dialog: Dialog, response: Response, sdp: bytes | None = None) -> None:
+        """Send the ACK of a 2xx, with the answer to an offer in it, and keep it."""
+        ack = dialog.ack(self.request)
+        if sdp:
+            ack.set_body(sdp, "application/sdp")
+        self._acknowledge(ack, dialog, response)
 
     def _acknowledge(self, ack: Request, dialog: Dialog, response: Response) -> None:
         where = self._core.hop_to(dialog.next_hop)
@@ -204,12 +207,14 @@ class InviteExchange(Exchange):
         else:
             self._core.look_up(where, send)
 
-    def _repeat_ack(self, response: Response) -> bool:
-        """Acknowledge a 2xx that was acknowledged before; tell whether it was."""
-        kept = self._acks.get(response.to.tag or "")
-        if kept is None:
+    def _is_repeated(self, response: Response) -> bool:
+        """Acknowledge a 2xx again that was acknowledged before; tell whether it came before."""
+        tag = response.to.tag or ""
+        if tag not in self._acks:
+            self._acks[tag] = None
             return False
-        self._core.layer.send(*kept)
+        if (kept := self._acks[tag]) is not None:
+            self._core.layer.send(*kept)
         return True
 
     def _turn_down(self, event: ResponseReceived, now: float) -> None:
@@ -219,7 +224,7 @@ class InviteExchange(Exchange):
             if event.transaction not in self._left:
                 self._left.add(event.transaction)
                 self._core.layer.request(cancel_of(request), event.transaction.hop, now)
-        elif response.status < 300 and not self._repeat_ack(response):
+        elif response.status < 300 and not self._is_repeated(response):
             dialog = Dialog.uac(request, response)
             self._acknowledge(dialog.ack(request), dialog, response)
             if request.to.tag is None:

@@ -60,6 +60,7 @@ _NAMES = (
     "Proxy-Require",
     "RAck",
     "Reason",
+    "Refer-Sub",
     "Record-Route",
     "Replaces",
     "Reply-To",

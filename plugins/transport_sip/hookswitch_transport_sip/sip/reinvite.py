@@ -10,9 +10,14 @@ from .events import ReinviteAnswered, ReinviteFailed
 from .exchange import InviteExchange
 from .hop import Hop
 from .message import Request, Response
+from .pending import Pending
+from .proposal import Proposal
 
 if TYPE_CHECKING:
     from .call import Call
+
+_TRIES = 5
+"""How often an offer is made again that met one of theirs."""
 
 
 class Reinvite:
@@ -20,9 +25,12 @@ class Reinvite:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._wanted: Proposal | None = None
         self._body: bytes | None = None
+        self._offer: Response | None = None
         self._exchange: InviteExchange | None = None
         self._in_progress = False
+        self._tries = 0
         self._retry: Alarm | None = None
 
     @property
@@ -30,28 +38,47 @@ class Reinvite:
         """Whether our INVITE is under way, so that theirs gets 491."""
         return self._in_progress
 
-    def request(self, sdp: bytes, now: float) -> None:
+    def request(self, proposal: Proposal, now: float) -> None:
         """Ask for a new session."""
-        if self._body is not None:
+        if self._wanted is not None or self._offer is not None:
             raise StateError("a re-INVITE of ours is still pending")
-        self._body = sdp
+        self._wanted, self._tries = proposal, 0
         self.advance(now)
+
+    def acknowledge(self, sdp: bytes | None, now: float) -> None:
+        """Answer the offer in the 2xx."""
+        if self._offer is None or self._exchange is None:
+            raise StateError("no 2xx waits for its ACK")
+        response, self._offer = self._offer, None
+        dialog = self._call.confirmed_dialog
+        dialog.pending = Pending.NONE
+        self._exchange.acknowledge(dialog, response, sdp)
+        self._in_progress = False
+        self._call.offer_settled(now)
 
     def advance(self, now: float) -> None:
         """Send it if nothing stands in its way."""
         idle = not self._in_progress and self._retry is None
-        if self._body is not None and idle and not self._call.is_answering_invite:
-            self._send(now)
+        if self._wanted is not None and idle and self._call.may_offer:
+            self._send(self._wanted, now)
 
     def stop(self) -> None:
-        """Drop what has not been sent."""
-        self._body = None
+        """Drop what has not been sent; a 2xx must be acknowledged though."""
+        if self._in_progress:
+            self._withdraw()
+        self._wanted = None
+        if self._offer is not None and self._exchange is not None:
+            self._exchange.acknowledge(self._call.confirmed_dialog, self._offer)
+            self._offer = None
         if self._retry is not None:
             self._retry.cancel()
 
-    def _send(self, now: float) -> None:
+    def _send(self, wanted: Proposal, now: float) -> None:
         self._in_progress = True
+        self._body = wanted.make()
         core, dialog = self._call.core, self._call.confirmed_dialog
+        if self._body:
+            dialog.pending = Pending.OURS
         hop = core.hop_to(dialog.next_hop)
         exchange = InviteExchange(core, self._build, hop, self._received, self._call.digest)
         self._exchange = exchange
@@ -61,30 +88,45 @@ class Reinvite:
         request = self._call.confirmed_dialog.request("INVITE")
         request.headers.add("Contact", str(self._call.core.contact))
         request.headers.extend(self._call.core.capabilities())
-        request.set_body(self._body or b"", "application/sdp")
+        request.headers.extend(self._call.timer.request_headers())
+        if self._body:
+            request.set_body(self._body, "application/sdp")
         return request
 
     def _received(self, response: Response, source: Hop | None, now: float) -> None:
         if response.status < 200 or self._exchange is None:
             return
         if response.status < 300:
-            self._accepted(self._exchange, response)
-        elif response.status == 491 and self._call.is_confirmed:
+            self._accepted(self._exchange, response, now)
+            return
+        self._call.confirmed_dialog.pending = Pending.NONE
+        self._withdraw()
+        if response.status == 422 and self._call.timer.too_small(response):
             self._in_progress = False
-            self._retry = self._call.core.alarms.set(now + self._glare_delay(), self._try_again)
+            self.advance(now)
+        elif self._call.is_confirmed and (delay := self._delay(response)) is not None:
+            self._in_progress = False
+            self._tries += 1
+            self._retry = self._call.core.alarms.set(now + delay, self._try_again)
         else:
             self._refused(response, now)
 
-    def _accepted(self, exchange: InviteExchange, response: Response) -> None:
-        dialog = self._call.confirmed_dialog
+    def _accepted(self, exchange: InviteExchange, response: Response, now: float) -> None:
+        call, dialog = self._call, self._call.confirmed_dialog
         dialog.refresh_target(response)
-        exchange.acknowledge(dialog, response)
-        self._finish()
-        if self._call.is_confirmed:
-            self._call.core.emit(ReinviteAnswered(self._call, response, response.sdp))
+        is_offer = self._body is None and bool(response.sdp) and call.is_confirmed
+        if is_offer:
+            self._offer = response
+        else:
+            exchange.acknowledge(dialog, response)
+        dialog.pending = Pending.THEIRS if is_offer else Pending.NONE
+        self._wanted, self._in_progress = None, is_offer
+        if call.is_confirmed:
+            call.timer.accepted(response, now)
+            call.core.emit(ReinviteAnswered(call, response, response.sdp, is_offer))
 
     def _refused(self, response: Response, now: float) -> None:
-        self._finish()
+        self._wanted, self._in_progress = None, False
         if not self._call.is_confirmed:
             return
         if response.status in (408, 481):
@@ -93,9 +135,19 @@ class Reinvite:
         event = ReinviteFailed(self._call, response.status, response.reason, response)
         self._call.core.emit(event)
 
-    def _finish(self) -> None:
-        self._in_progress = False
-        self._body = None
+    def _withdraw(self) -> None:
+        if self._wanted is not None:
+            self._wanted.withdraw()
+
+    def _delay(self, response: Response) -> float | None:
+        """When to try again: after glare, or an offer of theirs that was in the way."""
+        if self._tries >= _TRIES:
+            return None
+        if response.status == 491:
+            return self._glare_delay()
+        seconds = (response.headers.get("Retry-After") or "").strip()
+        soon = len(seconds) < 3 and seconds.isascii() and seconds.isdigit()
+        return float(seconds) if response.status == 500 and soon else None
 
     def _glare_delay(self) -> float:
         """Choose a wait: the owner of the Call-ID waits longer, in steps of 10 ms."""

@@ -1,0 +1,169 @@
+"""Hold by us and by the peer: with SIPp to the letter, with baresip by ear."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.sound import level
+
+from .baresip import RATE, Baresip, baresip, call_in
+from .client import Api, Events, api_of, events_of
+from .rtp_peer import rtp_peers
+from .server import Server
+from .sipp import session, sipp
+
+ALICE, BOB = 1030.0, 1735.0
+
+
+async def test_a_callee_is_held_while_it_holds_too(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp("callee_is_held.xml", tmp_path) as callee:
+        leg = await api.call(callee.uri)
+        connected = await events.wait("leg.connected", leg_id=leg)
+        await api.delete(f"/legs/{leg}/hold", 409)  # it is not held
+        assert (await api.post(f"/legs/{leg}/hold", 202))["status"] == "holding"
+        held = await events.wait("leg.hold", after=connected, leg_id=leg)
+        assert (await api.get(f"/legs/{leg}"))["state"] == "held"
+        await api.post(f"/legs/{leg}/hold", 409)
+        await api.delete(f"/legs/{leg}/hold", 202)
+        resumed = await events.wait("leg.unhold", after=held, leg_id=leg)
+        by_peer = await events.wait("leg.hold", after=resumed, leg_id=leg)
+        await api.post(f"/legs/{leg}/hold", 202)
+        both = await events.wait("leg.hold", after=by_peer, leg_id=leg)
+        peer_back = await events.wait("leg.unhold", after=both, leg_id=leg)
+        assert (await api.get(f"/legs/{leg}"))["held"]  # we still hold it
+        await api.delete(f"/legs/{leg}/hold", 202)
+        await events.wait("leg.unhold", after=peer_back, leg_id=leg)
+        assert (await api.get(f"/legs/{leg}"))["state"] == "connected"
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+        await callee.succeeded()
+
+
+async def test_a_callee_refuses_to_be_held(api: Api, events: Events, tmp_path: Path) -> None:
+    async with sipp("callee_refuses_hold.xml", tmp_path) as callee:
+        leg = await api.call(callee.uri)
+        await events.wait("leg.connected", leg_id=leg)
+        await api.post(f"/legs/{leg}/hold", 202)
+        failed = await events.wait("leg.command_failed", leg_id=leg, command="hold")
+        assert "488" in failed["error"]
+        assert (await api.get(f"/legs/{leg}"))["state"] == "connected"
+        await api.post(f"/legs/{leg}/hold", 202)
+        await events.wait("leg.hold", leg_id=leg)
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+        await callee.succeeded()
+
+
+async def test_other_legs_cannot_be_held(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp("caller_rings.xml", tmp_path, target=server.sip_port):
+        leg = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{leg}/hold", 409)  # not connected yet
+        await api.post(f"/legs/{leg}/transfer", 409, target="sip:bob@127.0.0.1")
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+
+
+async def test_who_is_held_hears_silence_until_it_is_taken_back(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with rtp_peers(np.array([ALICE, BOB])) as (one, two):
+        told = {"sdp": session(one.port), "sdp-recvonly": session(one.port, "recvonly")}
+        async with (
+            sipp("callee_is_held_once.xml", tmp_path, fields=told) as held,
+            sipp("callee_answers.xml", tmp_path, fields={"sdp": session(two.port)}) as other,
+        ):
+            legs = [await api.call(callee.uri, room_id="hold") for callee in (held, other)]
+            for leg in legs:
+                await events.wait("leg.joined_room", leg_id=leg)
+            await one.hears(BOB)
+            await two.hears(ALICE)
+            await api.post(f"/legs/{legs[0]}/hold", 202)
+            hold = await events.wait("leg.hold", leg_id=legs[0])
+            began = loop.time()
+            await one.hears_after(began + 0.6)  # packets, but no sound in them
+            ended = loop.time()
+            for peer, frequency in ((one, BOB), (two, ALICE)):
+                heard = peer.audio(began + 0.3, ended)
+                assert len(heard) > 0.2 * RATE
+                assert level(heard, frequency, RATE) < -60
+            await api.delete(f"/legs/{legs[0]}/hold", 202)
+            await events.wait("leg.unhold", after=hold, leg_id=legs[0])
+            await one.hears(BOB, since=loop.time())
+            await two.hears(ALICE, since=loop.time())
+            for leg in legs:
+                await api.delete(f"/legs/{leg}", 202)
+                await events.ended(leg)
+            await held.succeeded()
+            await other.succeeded()
+
+
+async def test_silence_is_no_reason_to_hang_up_on_hold(tmp_path: Path) -> None:
+    server = Server(tmp_path, RTP_TIMEOUT="1")
+    try:
+        server.start()
+        async with (
+            api_of(server.url) as api,
+            events_of(server.url) as events,
+            sipp("callee_is_held_once.xml", tmp_path) as callee,  # which says nothing at all
+        ):
+            leg = await api.call(callee.uri)
+            await events.wait("leg.connected", leg_id=leg)
+            await api.post(f"/legs/{leg}/hold", 202)
+            held = await events.wait("leg.hold", leg_id=leg)
+            with pytest.raises(AssertionError, match=r"no leg\.disconnected"):
+                await events.ended(leg, within=2.5)
+            await api.delete(f"/legs/{leg}/hold", 202)
+            await events.wait("leg.unhold", after=held, leg_id=leg)
+            assert (await events.ended(leg))["cdr"]["reason"] == "rtp_timeout"
+            await callee.succeeded()
+        server.stop()
+    finally:
+        server.close()
+
+
+async def said_by(phone: Baresip, to: Baresip) -> float:
+    """How loud one phone is heard by another, once what was under way has passed."""
+    frequency = {"alice": ALICE, "bob": BOB}[phone.uri.partition("@")[0].removeprefix("sip:")]
+    await to.listen(0.4)
+    return level(await to.listen(0.4), frequency, RATE)
+
+
+async def test_phones_hold_and_are_held(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    """This baresip records nothing after a re-INVITE, so Bob, who gets none, does the hearing."""
+    async with (
+        baresip(tmp_path / "alice", ALICE) as alice,
+        baresip(tmp_path / "bob", BOB) as bob,
+    ):
+        leg = await call_in(alice, server.sip_port, api, events, "hold")
+        other = await call_in(bob, server.sip_port, api, events, "hold")
+        assert await said_by(alice, bob) > -15
+        await api.post(f"/legs/{leg}/hold", 202)
+        held = await events.wait("leg.hold", leg_id=leg)
+        assert await said_by(alice, bob) < -60
+        await api.delete(f"/legs/{leg}/hold", 202)
+        resumed = await events.wait("leg.unhold", after=held, leg_id=leg)
+        assert await said_by(alice, bob) > -15
+        await alice.hold()
+        by_phone = await events.wait("leg.hold", after=resumed, leg_id=leg)
+        await api.post(f"/legs/{leg}/hold", 202)  # and so do we
+        both = await events.wait("leg.hold", after=by_phone, leg_id=leg)
+        await api.delete(f"/legs/{leg}/hold", 202)
+        ours = await events.wait("leg.unhold", after=both, leg_id=leg)
+        assert (await api.get(f"/legs/{leg}"))["state"] == "held"
+        await alice.resume()
+        await events.wait("leg.unhold", after=ours, leg_id=leg)
+        assert await said_by(alice, bob) > -15
+        for phone, its in ((alice, leg), (bob, other)):
+            await phone.hang_up()
+            await events.ended(its)
