@@ -197,6 +197,22 @@ async def test_a_crash_while_publishing_is_made_up_for(desk: Desk, step: str) ->
     assert await desk.names() == names
 
 
+async def test_channels_that_had_no_room_are_made_at_the_next_start(desk: Desk) -> None:
+    """The recording is published; of that, a full disk let nothing be noted."""
+    mix, ann = desk.channel("mix", numbers(RATE)), desk.channel("ann", numbers(RATE), 1)
+    desk.record("room", mix, many=True)
+    desk.add("room", ann)
+    await desk.play(1)
+    await desk.stop()
+    Place(desk.files, "room").main.rename(desk.files / "room.wav")
+    desk.start()
+    told = await desk.finished("room")
+    assert (told.duration_ms, told.file) == (1000, desk.files / "room.wav")
+    assert told.multi_channel_file is not None
+    assert np.array_equal(read(told.multi_channel_file)[0][:, 0], np.arange(RATE) + 1)
+    assert await desk.names() == ["room-channels.wav", "room.wav"]
+
+
 async def test_orders_repeated_for_what_is_over_touch_no_ring(desk: Desk) -> None:
     """A recorder dies when it has made the file, but before it could say so."""
     mix = desk.channel("mix", numbers(RATE))

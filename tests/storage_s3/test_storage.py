@@ -68,28 +68,29 @@ async def test_a_request_overrides_the_settings(s3: S3Server, tmp_path: Path) ->
     assert s3.client().get_object(Bucket="others", Key="y/call.wav")["Body"].read() == b"sound"
 
 
-@pytest.mark.parametrize(
-    ("fields", "problem"),
-    [
-        ({}, "s3_bucket: required"),
-        ({"s3_bucket": ""}, "s3_bucket: required"),
-        ({"s3_bucket": "missing"}, "s3_bucket: there is no bucket 'missing'"),
-        ({"s3_bucket": "no such name"}, "s3_bucket, s3_region: "),
-        ({"s3_bucket": "calls", "s3_endpoint": "http://127.0.0.1:9"}, "s3_endpoint: cannot be"),
-        ({"s3_bucket": "calls", "s3_region": "no region"}, "s3_bucket, s3_region: "),
-        ({"s3_bucket": "calls", "s3_endpoint": "nowhere"}, "s3_endpoint: "),
-        ({"s3_bucket": 5}, "s3_bucket: "),
-        ({"s3_access_key": "alone"}, "s3_access_key and s3_secret_key must be set together"),
-        ({"s3_secret_key": "alone"}, "s3_access_key and s3_secret_key must be set together"),
-    ],
-)
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({}, "s3_bucket: required"),
+    ({"s3_bucket": ""}, "s3_bucket: required"),
+    ({"s3_bucket": "missing"}, "s3_bucket: there is no bucket 'missing'"),
+    ({"s3_bucket": "no such name"}, "s3_bucket, s3_region: "),
+    ({"s3_bucket": "calls", "s3_endpoint": "http://127.0.0.1:9"}, "s3_endpoint: cannot be"),
+    ({"s3_bucket": "calls", "s3_region": "no region"}, "s3_bucket, s3_region: "),
+    ({"s3_bucket": "calls", "s3_endpoint": "nowhere"}, "s3_endpoint: "),
+    ({"s3_bucket": 5}, "s3_bucket: "),
+    ({"s3_access_key": "alone"}, "s3_access_key and s3_secret_key must be set together"),
+    ({"s3_secret_key": "alone"}, "s3_access_key and s3_secret_key must be set together"),
+]
+
+
 async def test_what_cannot_work_is_refused_at_the_start(
-    s3: S3Server, fields: dict[str, Any], problem: str
+    s3: S3Server, subtests: pytest.Subtests
 ) -> None:
-    with pytest.raises(BadRequest) as refused:
-        storage(s3_endpoint=s3.url).check(options(**fields))
-    assert problem in str(refused.value)
-    assert "alone" not in str(refused.value)
+    for fields, problem in REFUSED:
+        with subtests.test(fields=fields):
+            with pytest.raises(BadRequest) as refused:
+                storage(s3_endpoint=s3.url).check(options(**fields))
+            assert problem in str(refused.value)
+            assert "alone" not in str(refused.value)
 
 
 async def test_a_server_without_credentials_says_so(

@@ -37,6 +37,17 @@ class _Ongoing:
     on_told: OnTold
     said: list[tuple[Any, list[int]]] = field(default_factory=list)
 
+    def forget_channel(self, name: str) -> None:
+        """Its ring will be another's: a new recorder must not hear of it.
+
+        The participant may have come again since: only its first coming and going are over.
+        """
+        for kind in (AddChannel, EndChannel):
+            for entry in self.said:
+                if isinstance(entry[0], kind) and _channel_name(entry[0]) == name:
+                    self.said.remove(entry)
+                    break
+
 
 class Recorder:
     """Writes recordings. ``on_recovered`` hears of those a crash had left unfinished."""
@@ -108,7 +119,13 @@ class Recorder:
         ongoing = self._ongoing.get(message.id)
         if isinstance(message, Finished):
             self._ongoing.pop(message.id, None)
+        elif ongoing is not None:
+            ongoing.forget_channel(message.name)
         if ongoing is not None:
             ongoing.on_told(message)
         else:
             self._on_recovered(message)
+
+
+def _channel_name(message: AddChannel | EndChannel) -> str:
+    return message.channel.name if isinstance(message, AddChannel) else message.name

@@ -47,8 +47,9 @@ class Finishing:
         done; then it stays staged.
         """
         place, sidecar = self._place, self._sidecar
-        published = recovered and sidecar.frames is not None and not place.main.exists()
-        if not published:
+        if recovered and not place.main.exists() and sidecar.frames is None:
+            sidecar.frames = self._longest_channel()  # it is published, but the disk was too full
+        if not recovered or place.main.exists() or sidecar.frames is None:
             self._publish_main(main or StagedFile(place.main, self._form))
         many = self._publish_channels() if sidecar.multi_channel_file is not None else None
         assert sidecar.frames is not None
@@ -107,6 +108,13 @@ class Finishing:
             self._errors.append(f"{target.name}: {error}; its channels stay staged")
             place.made.unlink(missing_ok=True)
             return None
+
+    def _longest_channel(self) -> int | None:
+        """Frames staged of the participant of whom there is most; None if there are none."""
+        form = WavFormat(self._sidecar.rate, 1)
+        paths = map(self._place.participant, range(len(self._sidecar.participants)))
+        sizes = [path.stat().st_size for path in paths if path.exists()]
+        return max(((size - form.header_bytes) // 2 for size in sizes if size), default=None)
 
     def _merge(self) -> None:
         sidecar, place = self._sidecar, self._place

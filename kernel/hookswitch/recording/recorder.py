@@ -7,11 +7,13 @@ them waits for another, so a slow disk or an hour of Opus delays nobody's order 
 from __future__ import annotations
 
 import logging
+import os
 import select
 import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from hookswitch.media import link
@@ -44,6 +46,10 @@ LOOK_EVERY = 0.025
 
 PULSE_EVERY = 1.0
 
+NICENESS = -5
+"""Priority of the recorder, where the system lets it: rings do not wait. Media workers come first.
+"""
+
 LEAVE_WITHIN = 1.5
 """Seconds for the last samples to be written when control hangs up; it waits 2."""
 
@@ -67,8 +73,8 @@ class Recorder:
         self._recordings = Recordings(
             config.directory, _found(config.directory), self._mailbox, self._say, clock
         )
-        self._look_at = self._pulse_at = time.monotonic()
-        self._take_at = self._look_at + take_every
+        # At once: the rings of recordings that go on may be about to overflow.
+        self._take_at = self._look_at = self._pulse_at = time.monotonic()
 
     def run(self) -> None:
         """Record and obey until control hangs up."""
@@ -160,4 +166,6 @@ def main(end: socket.socket) -> None:
     """Run a recorder on its end of the link."""
     select.select([end], [], [])
     config, _ = link.receive(end)
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     Recorder(end, config).run()

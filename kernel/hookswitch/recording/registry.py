@@ -130,7 +130,7 @@ class Recordings:
         name = f"{place.id}-{stamp}" if filename is None else _checked(filename)
         stem = name.removesuffix(f".{file_format}")
         file = self._directory / f"{stem}.{file_format}"
-        beside = self._directory / f"{stem}-multi.{file_format}"
+        beside = self._directory / f"{stem}-multi.wav"  # other formats have too few channels
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             taken = any(path.exists() for path in (file, beside))
