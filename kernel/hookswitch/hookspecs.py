@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hookswitch.plugin import Refusal, Route
     from hookswitch.recording.storage import Storage
     from hookswitch.rooms.room import Room
-    from hookswitch.settings import Settings
+    from hookswitch.settings import KernelSettings, Settings
     from hookswitch.switch import Switch
     from hookswitch.transports import Transport
 
@@ -143,6 +143,15 @@ def processor_from_leg(leg: Leg) -> str | None:
 
     Asked when the leg's media is ready. The class (`hookswitch.mixer.processors.Processor`) is made
     in the media worker with the rate in Hz, and works on all legs that name it at once.
+    """
+
+
+@hookspec(firstresult=True)
+def speech_detector_from_settings(settings: KernelSettings) -> str | None:
+    """What tells who speaks, as ``module:Class`` (`hookswitch.mixer.speech.Detector`).
+
+    Asked once, before the media workers start. The class is made in each of them, once for every
+    rate; without an answer speech is told from noise by its level.
     """
 
 

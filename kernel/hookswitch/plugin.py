@@ -58,6 +58,7 @@ PUBLIC_MODULES = (
     "hookswitch.mixer.fade",
     "hookswitch.mixer.playout",
     "hookswitch.mixer.processors",
+    "hookswitch.mixer.speech",
     "hookswitch.mixer.topology",
     "hookswitch.recording.storage",
     "hookswitch.settings",

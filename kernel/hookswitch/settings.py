@@ -123,6 +123,9 @@ class KernelSettings(Settings):
     speech_detection_enabled: bool = Field(
         False, description="Emit speaking.started and speaking.stopped unless a leg says otherwise"
     )
+    speech_hangover_ms: int = Field(
+        400, ge=20, le=10_000, description="Silence after which somebody has stopped to speak"
+    )
     rtt_enabled: bool = Field(True, description="Take and send real-time text; false refuses it")
     media_dir: Path | None = Field(
         None, description="Folder below which file: URLs may be played; empty: nowhere"

@@ -19,6 +19,7 @@ from hookswitch.events.webhooks import Webhooks
 from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.legs.registry import Legs
 from hookswitch.media.plane import MediaPlane
+from hookswitch.mixer.options import SPEECH_DETECTOR, EngineOptions
 from hookswitch.mixer.topology import CommandError
 from hookswitch.operations.absent import absent_leg_types, install_hint
 from hookswitch.operations.call_control import call_control_operations
@@ -68,7 +69,7 @@ class Switch:
         self.instance_id = instance_id
         self.speech_detection = settings.speech_detection_enabled
         banks = tuple(plugins.collect("register_banks", str))
-        self.media = MediaPlane(settings.media_workers, settings.comfort_noise_enabled, banks)
+        self.media = MediaPlane(settings.media_workers, self._engine_options(), banks)
         self.media.on_pulse = lambda worker, pulse: plugins.notify(
             "mixer_pulsed", worker=worker, pulse=pulse
         )
@@ -323,6 +324,15 @@ class Switch:
             emit,
         )
         return Recordings(self.media, settings.recording_dir, storing, emit, self.spawn)
+
+    def _engine_options(self) -> EngineOptions:
+        settings = self.settings
+        detector = self.plugins.first("speech_detector_from_settings", settings=settings)
+        return EngineOptions(
+            comfort_noise=settings.comfort_noise_enabled,
+            speech_detector=SPEECH_DETECTOR if detector is None else str(detector),
+            speech_hangover_ms=settings.speech_hangover_ms,
+        )
 
     def _event_bus(self) -> EventBus:
         settings = self.settings

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hookswitch.media.plane import MediaPlane
+from hookswitch.mixer.options import EngineOptions
 
 
 @pytest.fixture(params=[0, 1], ids=["inline", "one worker"])
 async def plane(request: pytest.FixtureRequest) -> AsyncIterator[MediaPlane]:
-    plane = MediaPlane(request.param, comfort_noise=False)
+    plane = MediaPlane(request.param, EngineOptions(comfort_noise=False))
     plane.start()
     yield plane
     await plane.stop()

@@ -14,6 +14,7 @@ from hookswitch.media.host import WorkerHost
 from hookswitch.media.plane import MediaPlane, RingPort
 from hookswitch.mixer.bank import PortReport
 from hookswitch.mixer.commands import Connect, Join, SetGains, SetPort, StopOn
+from hookswitch.mixer.options import EngineOptions
 from hookswitch.mixer.topology import CommandError
 from tests.sound import level, longest_gap_ms, tone
 
@@ -56,7 +57,7 @@ class Talker:
 
 @pytest.fixture(params=[0, 1, 2], ids=["inline", "one worker", "two workers"])
 async def plane(request: pytest.FixtureRequest) -> AsyncIterator[MediaPlane]:
-    plane = MediaPlane(request.param, comfort_noise=False)
+    plane = MediaPlane(request.param, EngineOptions(comfort_noise=False))
     plane.start()
     yield plane
     await plane.stop()

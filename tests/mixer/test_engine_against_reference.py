@@ -96,7 +96,7 @@ class Pair:
             return
         self.reference.topology.apply(batch)
         for command in batch:
-            if isinstance(command, SetGains):
+            if isinstance(command, SetGains) and command.room in self.reference.topology.rooms:
                 members = self.reference.topology.rooms[command.room].members
                 self.reference.weighed.update(members)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hookswitch.mixer.bank import FULL_SCALE
-from hookswitch.mixer.speech import HANGOVER_TICKS, ONSET_TICKS, SpeechDetector
+from hookswitch.mixer.bank import FULL_SCALE, TICK_MS
+from hookswitch.mixer.speech import HANGOVER_MS, ONSET_TICKS, SpeechDetector
 
 ROWS = np.array([0, 1])
+HANGOVER_TICKS = HANGOVER_MS // TICK_MS
 
 
 class Ears:
@@ -50,6 +51,7 @@ def test_a_click_is_no_speech() -> None:
 
 def test_pauses_between_words_do_not_end_it() -> None:
     ears = Ears()
+    ears.hear(-80, 10)
     assert ears.hear(-30, 20) == [ONSET_TICKS - 1]
     for _ in range(5):
         assert ears.hear(-80, HANGOVER_TICKS - 1) == []
@@ -73,6 +75,7 @@ def test_noise_that_stays_becomes_the_floor() -> None:
 
 def test_rows_are_apart_and_forget() -> None:
     ears = Ears()
+    ears.hear(-80, 30)
     ears.hear(-30, 10, other=-30)
     assert ears.speaking == [True, True]
     assert ears.detector.silence(np.array([1])).tolist() == [1]

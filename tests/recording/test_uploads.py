@@ -210,8 +210,8 @@ async def test_what_was_promised_before_a_crash_is_stored_when_it_was_recovered(
     async with running(tmp_path, shelf := Shelf()) as (uploads, told):
         assert uploads.pending == 0
         file(tmp_path)
-        await uploads.complete(path)
-        await uploads.complete(other)
+        await uploads.complete(path, path)
+        await uploads.complete(other, other)
         await told.until(lambda: len(told.stored) > 0)
         assert told.stored[0][0].context == {"leg_id": "ann"}
     assert list(shelf.kept) == ["call.wav"]

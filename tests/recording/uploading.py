@@ -64,7 +64,7 @@ async def add(
 ) -> None:
     """A recording that began and is over."""
     await uploads.promise(path, storage, options, context)
-    await uploads.complete(path)
+    await uploads.complete(path, path)
 
 
 def file(folder: Path, name: str = "call.wav", content: bytes = b"sound") -> Path:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from hookswitch.media.plane import MediaPlane
+from hookswitch.mixer.options import EngineOptions
 from hookswitch.websocket.outbox import Outbox
 from hookswitch.websocket.session import Counters, Ending, Patience, Session
 from hookswitch.websocket.socket import Message, SocketClosed
@@ -65,7 +66,7 @@ class ToySocket:
 
 @pytest_asyncio.fixture
 async def media() -> AsyncIterator[MediaPlane]:
-    media = MediaPlane(0, comfort_noise=False)
+    media = MediaPlane(0, EngineOptions(comfort_noise=False))
     media.start()
     yield media
     await media.stop()

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from hookswitch.mixer.bank import PortReport
 from hookswitch.mixer.commands import ClosePort, Command, OpenPort
+from hookswitch.mixer.options import EngineOptions
 from hookswitch.mixer.topology import CommandError, Topology
 
 from .messages import Applied, Apply, Pulse, Reports, fds_of, with_fds
@@ -64,14 +65,14 @@ class LocalHost:
         self,
         on_reports: OnReports,
         on_tick: OnTick,
-        comfort_noise: bool,
+        options: EngineOptions,
         banks: tuple[str, ...] = (),
         on_pulse: OnPulse = _unseen,
     ) -> None:
         self.topology = Topology()
         self.pulse: Pulse | None = None
         self._on_reports, self._on_pulse = on_reports, on_pulse
-        self._runner = EngineRunner(on_tick, comfort_noise, banks)
+        self._runner = EngineRunner(on_tick, options, banks)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -132,14 +133,14 @@ class WorkerHost:
         name: str,
         on_reports: OnReports,
         on_tick: OnTick,
-        comfort_noise: bool,
+        options: EngineOptions,
         banks: tuple[str, ...] = (),
         on_pulse: OnPulse = _unseen,
     ) -> None:
         self.topology = Topology()
         self.pulse: Pulse | None = None
         self._on_reports, self._on_tick, self._on_pulse = on_reports, on_tick, on_pulse
-        self._begin_with = Begin(comfort_noise, banks)
+        self._begin_with = Begin(options, banks)
         self._next_id = 0
         self._waiting: dict[int, tuple[Sequence[Command], asyncio.Future[None]]] = {}
         self._replayed: dict[int, Sequence[Command]] = {}

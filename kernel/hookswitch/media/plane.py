@@ -25,6 +25,7 @@ from hookswitch.mixer.commands import (
     SetPort,
     SignalPort,
 )
+from hookswitch.mixer.options import EngineOptions
 from hookswitch.mixer.topology import CommandError
 
 from .host import Host, LocalHost, WorkerHost
@@ -98,7 +99,7 @@ class RingPort:
 class MediaPlane:
     """Ports, rooms and edges of the whole server."""
 
-    def __init__(self, workers: int, comfort_noise: bool, banks: tuple[str, ...] = ()) -> None:
+    def __init__(self, workers: int, options: EngineOptions, banks: tuple[str, ...] = ()) -> None:
         """``workers`` media workers, or with 0 one engine inside this process.
 
         ``banks`` are loaded before the first tick.
@@ -113,16 +114,16 @@ class MediaPlane:
         self._rooms: dict[str, Host] = {}
         self.on_pulse: Callable[[int, Pulse], None] = lambda worker, pulse: None
         """Told once a second how each engine is doing."""
-        self.hosts: list[Host] = [self._new_host(i, workers > 0, comfort_noise, banks)
+        self.hosts: list[Host] = [self._new_host(i, workers > 0, options, banks)
                                   for i in range(max(workers, 1))]  # fmt: skip
 
     def _new_host(
-        self, number: int, apart: bool, comfort_noise: bool, banks: tuple[str, ...]
+        self, number: int, apart: bool, options: EngineOptions, banks: tuple[str, ...]
     ) -> Host:
         def pulsed(pulse: Pulse) -> None:
             self.on_pulse(number, pulse)
 
-        common = (self._report, self._tick, comfort_noise, banks, pulsed)
+        common = (self._report, self._tick, options, banks, pulsed)
         return WorkerHost(f"media-{number}", *common) if apart else LocalHost(*common)
 
     def start(self) -> None:

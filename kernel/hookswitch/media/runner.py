@@ -11,9 +11,11 @@ from typing import cast
 
 from hookswitch.mixer.bank import PORT_RATES, Bank, BankError
 from hookswitch.mixer.commands import Command
-from hookswitch.mixer.engine import Engine
+from hookswitch.mixer.engine import DetectorFactory, Engine
+from hookswitch.mixer.options import EngineOptions
 from hookswitch.mixer.processors import Processor
 from hookswitch.mixer.resample import converter
+from hookswitch.mixer.speech import DetectorClass, SpeechDetector
 from hookswitch.mixer.topology import CommandError
 
 from .clock import PERIOD, TickClock
@@ -37,6 +39,18 @@ def _make_processor(reference: str, rate: int) -> Processor:
     return cast(Processor, load(reference)(rate))
 
 
+def _detectors(options: EngineOptions) -> DetectorFactory:
+    reference, hangover = options.speech_detector, options.speech_hangover_ms
+    made: DetectorClass = SpeechDetector
+    try:
+        wanted = cast(DetectorClass, load(reference))
+        wanted(PORT_RATES[0], hangover)
+        made = wanted
+    except Exception:  # a stranger's import and constructor may raise anything
+        log.exception("speech detector %s failed: the built-in one is used", reference)
+    return lambda rate: made(rate, hangover)
+
+
 def _try_to_load(bank: str) -> None:
     try:
         load(bank)
@@ -48,11 +62,13 @@ class EngineRunner:
     """Applies batches and ticks; ``notify`` is called after a tick that ring consumers await."""
 
     def __init__(
-        self, notify: Callable[[], None], comfort_noise: bool, banks: Sequence[str] = ()
+        self, notify: Callable[[], None], options: EngineOptions, banks: Sequence[str] = ()
     ) -> None:
         """``banks`` are imported, and all filters designed, before the clock starts."""
         self._rings = RingBank()
-        self._engine = Engine(self._make_bank, comfort_noise, _make_processor)
+        self._engine = Engine(
+            self._make_bank, options.comfort_noise, _make_processor, _detectors(options)
+        )
         for bank in banks:
             _try_to_load(bank)
         for source, target in permutations(PORT_RATES, 2):

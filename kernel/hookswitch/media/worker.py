@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hookswitch.mixer.options import EngineOptions
+
 from . import link
 from .messages import Apply, with_fds
 from .runner import EngineRunner
@@ -28,7 +30,7 @@ MAX_UNSENT = 1000
 class Begin:
     """First message to a media worker; the descriptor with it is signalled after ticks."""
 
-    comfort_noise: bool
+    options: EngineOptions
     banks: tuple[str, ...] = ()
 
 
@@ -38,7 +40,7 @@ class MediaWorker:
     def __init__(self, end: socket.socket, begin: Begin, tick_fd: int) -> None:
         self._end = end
         self._tick_fd = tick_fd
-        self._runner = EngineRunner(self._notify, begin.comfort_noise, begin.banks)
+        self._runner = EngineRunner(self._notify, begin.options, begin.banks)
         self._unsent: list[object] = []
 
     def run(self) -> None:

@@ -19,6 +19,7 @@ from .frames import RateFrames
 from .plan import EMPTY, Copy, Group, Lanes, Layer, Mix, Pair, Plan, compile_plan
 from .processors import Processor, ProcessorFactory, Processors
 from .resample import ConverterBank, Index
+from .speech import Detector, SpeechDetector
 from .table import PortTable, RoomTable
 from .topology import CommandError, Topology
 
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 BankFactory = Callable[[str], Bank]
 """Makes the bank that a port's specification names."""
+
+DetectorFactory = Callable[[int], Detector]
+"""Makes what tells who speaks, for ports of a rate in Hz."""
 
 Converted = dict[Pair, Samples]
 
@@ -38,6 +42,7 @@ class Engine:
         make_bank: BankFactory,
         comfort_noise: bool = True,
         make_processor: ProcessorFactory | None = None,
+        make_detector: DetectorFactory = SpeechDetector,
     ) -> None:
         self.topology = Topology()
         self._make_bank = make_bank
@@ -45,7 +50,7 @@ class Engine:
         self._banks: dict[str, Bank] = {}
         self._ports = PortTable()
         self._rooms = RoomTable()
-        self._frames = {rate: RateFrames(rate) for rate in PORT_RATES}
+        self._frames = {rate: RateFrames(rate, make_detector(rate)) for rate in PORT_RATES}
         self._input_lanes: dict[Pair, ConverterBank] = {}
         self._output_lanes: dict[Pair, ConverterBank] = {}
         self._hear_lanes: dict[Pair, ConverterBank] = {}
@@ -88,7 +93,7 @@ class Engine:
             raise CommandError(str(error)) from error
         for command in batch:
             self._tell_bank(command)
-            if isinstance(command, SetGains):
+            if isinstance(command, SetGains) and command.room in self.topology.rooms:
                 self._respliced.update(self.topology.rooms[command.room].members)
         for spec in closing:
             self._close(spec)

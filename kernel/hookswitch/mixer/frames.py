@@ -8,7 +8,7 @@ from .bank import frame_samples
 from .level import ComfortNoise, Limiter
 from .plan import Gain
 from .resample import Index
-from .speech import SpeechDetector
+from .speech import Detector
 from .table import Rows
 
 SPLICE_MS = 5
@@ -20,7 +20,7 @@ class RateFrames:
 
     _PER_ROW = ("inputs", "past_inputs", "outputs", "past_outputs", "_limits", "_noise", "_gains")
 
-    def __init__(self, rate: int, rows: int = 64) -> None:
+    def __init__(self, rate: int, speech: Detector, rows: int = 64) -> None:
         shape = (rows, frame_samples(rate))
         self.inputs = np.zeros(shape, np.float32)
         self.past_inputs = np.zeros(shape, np.float32)
@@ -36,7 +36,7 @@ class RateFrames:
         self._rows = Rows()
         self._limiter = Limiter(rate)
         self._comfort_noise = ComfortNoise(rate)
-        self.speech = SpeechDetector()
+        self.speech = speech
         fade = rate * SPLICE_MS // 1000
         self._fade = np.linspace(1.0, 0.0, fade, endpoint=False, dtype=np.float32)
 

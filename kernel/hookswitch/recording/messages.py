@@ -134,6 +134,11 @@ class Finished:
     error: str | None = None
     recovered: bool = False
 
+    @property
+    def files(self) -> list[Path]:
+        """All that came of it."""
+        return [file for file in (self.file, self.multi_channel_file) if file is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class RecorderPulse:

@@ -46,7 +46,7 @@ class Recording:
         multi_channel_file: Path | None,
         media: MediaPlane,
         recorder: Recorder,
-        on_end: Callable[[Recording], Awaitable[None]],
+        on_end: Callable[[Recording, Finished], Awaitable[None]],
     ) -> None:
         self.id = str(uuid.uuid4())
         self.place, self.file, self.multi_channel_file = place, file, multi_channel_file
@@ -169,7 +169,7 @@ class Recording:
         for leaving in self._leaving.values():
             leaving.set()
         self.place.emit(RecordingFinished, **finished_fields(told))
-        await self._on_end(self)
+        await self._on_end(self, told)
         self.finished.set_result(told)
 
     async def _close(self, port: str) -> None:

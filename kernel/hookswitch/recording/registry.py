@@ -140,16 +140,15 @@ class Recordings:
             raise Conflict(f"filename: {file.name} exists already")
         return file, beside
 
-    async def _ended(self, recording: Recording) -> None:
+    async def _ended(self, recording: Recording, told: Finished) -> None:
         self._recording.pop(recording.place.id, None)
-        await self._storing.complete(recording.files)
+        await self._storing.complete(recording.files, told.files)
 
     def _recovered(self, told: Told) -> None:
         if isinstance(told, Finished):
             log.info("recording %s was left unfinished and is complete now", told.file)
             self._emit(RecordingFinished(**finished_fields(told)), None, None)
-            files = [told.file, told.multi_channel_file]
-            self._spawn(self._storing.complete([file for file in files if file is not None]))
+            self._spawn(self._storing.complete(told.files, told.files))
 
 
 def _checked(filename: str) -> str:

@@ -58,10 +58,10 @@ class Storing:
         for file in files:
             await self._uploads.promise(file, storage, options, _context(place))
 
-    async def complete(self, files: Sequence[Path]) -> None:
-        """These files are complete; those that were promised are stored."""
-        for file in files:
-            await self._uploads.complete(file)
+    async def complete(self, promised: Sequence[Path], made: Sequence[Path]) -> None:
+        """Files are complete, by the names they were promised under and those they now have."""
+        for before, file in zip(promised, made, strict=False):
+            await self._uploads.complete(before, file)
 
     async def withdraw(self, files: Sequence[Path]) -> None:
         """There will be no such files."""

@@ -79,10 +79,12 @@ class UploadQueue:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM uploads ORDER BY id")
         return [_upload(*row) for row in rows]
 
-    def completed(self, upload: Upload) -> None:
-        """The file is whole."""
-        self._db.execute("UPDATE uploads SET complete = 1 WHERE id = ?", (upload.id,))
-        upload.complete = True
+    def completed(self, upload: Upload, file: Path) -> None:
+        """The file is whole, and has this name."""
+        self._db.execute(
+            "UPDATE uploads SET complete = 1, file = ? WHERE id = ?", (str(file), upload.id)
+        )
+        upload.file, upload.complete = file, True
 
     def stored(self, upload: Upload, location: str) -> None:
         """It is stored; only tidying is left."""

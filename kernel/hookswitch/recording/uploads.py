@@ -91,10 +91,10 @@ class Uploads:
         add = self._queue.add
         self._promised[file] = await self._on_disk(lambda: add(file, storage, packed, context))
 
-    async def complete(self, file: Path) -> None:
-        """A file is whole: it is stored now, if that was promised."""
-        if (upload := self._promised.pop(file, None)) is not None:
-            await self._on_disk(lambda: self._queue.completed(upload))
+    async def complete(self, promised: Path, made: Path) -> None:
+        """A file is whole, under this name: it is stored now, if that was promised."""
+        if (upload := self._promised.pop(promised, None)) is not None:
+            await self._on_disk(lambda: self._queue.completed(upload, made))
             self._begin(upload)
 
     async def withdraw(self, file: Path) -> None:
