@@ -14,7 +14,7 @@ import pytest
 from tests.sound import level, longest_gap_ms
 
 from . import processes
-from .baresip import Baresip, baresip, call_in
+from .baresip import Baresip, Voice, baresip, call_in
 from .client import Api, Events
 from .server import Server
 
@@ -85,10 +85,10 @@ async def test_both_ways(
     srtp: str,
 ) -> None:
     name = codec.partition("/")[0]
-    how = {"codecs": codec, "rate": RATES[codec], "mediaenc": mediaenc}
+    voice = Voice(codec, RATES[codec], mediaenc)
     async with (
-        baresip(tmp_path / "alice", ALICE, **how) as alice,
-        baresip(tmp_path / "bob", BOB, **how) as bob,
+        baresip(tmp_path / "alice", ALICE, voice=voice) as alice,
+        baresip(tmp_path / "bob", BOB, voice=voice) as bob,
     ):
         inbound = await call_in(alice, server.sip_port, api, events, "pair")
         await call_out(bob, api, events, "pair", codecs=[name], srtp=srtp)
@@ -110,10 +110,10 @@ async def test_the_media_worker_is_killed(
     server: Server, api: Api, events: Events, tmp_path: Path, codec: str, mediaenc: str
 ) -> None:
     server.expected.append(r"worker media-0 died \(status -9\)")
-    how = {"codecs": codec, "rate": RATES[codec], "mediaenc": mediaenc}
+    voice = Voice(codec, RATES[codec], mediaenc)
     async with (
-        baresip(tmp_path / "alice", ALICE, **how) as alice,
-        baresip(tmp_path / "bob", BOB, **how) as bob,
+        baresip(tmp_path / "alice", ALICE, voice=voice) as alice,
+        baresip(tmp_path / "bob", BOB, voice=voice) as bob,
     ):
         await call_in(alice, server.sip_port, api, events, "pair")
         await call_in(bob, server.sip_port, api, events, "pair")

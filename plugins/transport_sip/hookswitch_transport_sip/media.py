@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +35,9 @@ BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
 
 MEDIA_ERRORS = (CommandError, OSError, HookswitchError, SdpError)
 """What opening or changing media may raise."""
+
+UNDER_WAY = 50
+"""Packets that may be sent between a change and the media worker's hearing of it."""
 
 _TOTALS = ("packets_received", "packets_lost", "packets_sent")
 
@@ -83,6 +88,8 @@ class CallMedia:
         self._numbers = _numbers()
         self._in_use: NegotiatedAudio | None = None
         self._digits = DigitSources()
+        self._params_in_use: RtpParams | None = None
+        self._rollover = b"", 0
         self._before: dict[str, int] = dict.fromkeys(_TOTALS, 0)
         self._last: Mapping[str, Any] = {}
 
@@ -97,10 +104,16 @@ class CallMedia:
         anew = self._needs_another_stream(agreed)
         if anew:
             self._numbers = _numbers()
-        spec = await self._spec(agreed)
+        else:
+            self._keep_count(agreed)
+        params = await self._params(agreed)
+        spec = PortSpec(
+            self._leg.id, agreed.codec.sample_rate, BANK, params.pack(), fds=self._ports.fds
+        )
         if self._closed:
             raise Conflict("the leg hung up")
-        media, before, self._in_use = self._switch.media, self._opened, agreed
+        media, before = self._switch.media, self._opened
+        self._in_use, self._params_in_use = agreed, params
         if before is None:
             await media.open_port(spec, self._on_report)
             self._opened = spec
@@ -108,8 +121,26 @@ class CallMedia:
         elif anew:
             await self._reopen(spec)
         else:
-            params = {k: v for k, v in spec.params.items() if k not in self._numbers}
-            await media.apply_to(spec.id, UpdatePort(spec.id, params))
+            await media.apply_to(spec.id, UpdatePort(spec.id, spec.params))
+
+    def _keep_count(self, agreed: NegotiatedAudio) -> None:
+        """Where our stream will have got to is told by the time; not while we are on hold.
+
+        A restarted media worker must neither repeat a number (of SRTP, the key stream with it) nor
+        run ahead by more than half of their range.
+        """
+        before = self._params_in_use
+        sends = agreed.direction.sends
+        if before is None or (before.send, before.ptime_ms) == (sends, agreed.ptime_ms):
+            return
+        now = time.monotonic()
+        sequence, timestamp = before.numbers_at(now)
+        margin = UNDER_WAY if before.send else 0
+        self._numbers |= {
+            "sequence": sequence + margin,
+            "timestamp": timestamp,
+            "started_at": now if sends else math.inf,
+        }
 
     def _needs_another_stream(self, agreed: NegotiatedAudio) -> bool:
         """Whether what we send cannot go on: its rates change (RFC 7160), or our key does.
@@ -174,10 +205,6 @@ class CallMedia:
         """Whether a digit has not come another way already."""
         return self._digits.is_new(digit, source, asyncio.get_running_loop().time())
 
-    async def _spec(self, agreed: NegotiatedAudio) -> PortSpec:
-        params = (await self._params(agreed)).pack()
-        return PortSpec(self._leg.id, agreed.codec.sample_rate, BANK, params, fds=self._ports.fds)
-
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
         settings = self._settings
         held = not (agreed.direction.sends and agreed.direction.receives)
@@ -202,10 +229,10 @@ class CallMedia:
             rtp_timeout_s=settings.rtp_timeout,
             timeout_enabled=not held,
             cname=self._cname,
-            fmtp=agreed.fmtp,
+            fmtp=_spoken_all_the_time(agreed.fmtp) if agreed.srtp else agreed.fmtp,
             alternatives=tuple(each.receive_payload_type for each in agreed.alternatives),
             impairment=astuple(agreed.codec.impairment),
-            srtp=agreed.srtp,
+            srtp=self._with_rollover(agreed.srtp) if agreed.srtp else None,
             **self._numbers,  # type: ignore[arg-type]  # integers and one float, as named
         )
 
@@ -240,10 +267,15 @@ class CallMedia:
         """Whoever opens the port again must know it."""
         if self._in_use is None or self._in_use.srtp is None:
             return
-        keys = replace(self._in_use.srtp, rollover=count)
-        self._in_use = replace(self._in_use, srtp=keys)
+        self._rollover = self._in_use.srtp.receives, count
+        keys = self._with_rollover(self._in_use.srtp)
         update = UpdatePort(self._leg.id, {"srtp": asdict(keys)})
         self._switch.spawn(self._switch.media.apply_to(self._leg.id, update))
+
+    def _with_rollover(self, keys: SrtpKeys) -> SrtpKeys:
+        """With what is known of the peer's count, as long as its key is the same."""
+        key, count = self._rollover
+        return replace(keys, rollover=count) if keys.receives == key else keys
 
     async def _follow(self, payload_type: int) -> None:
         """The peer speaks another codec that was agreed on: so do we from now on."""
@@ -264,6 +296,11 @@ class CallMedia:
                 self._before[name] += self._last[name]
         self._last = data
         return {**data, **{name: data[name] + self._before[name] for name in _TOTALS}}
+
+
+def _spoken_all_the_time(fmtp: str) -> str:
+    """Without the wish for pauses: they would tell what encryption hides (RFC 6562 section 3)."""
+    return re.sub(r"\busedtx\s*=\s*1\b", "usedtx=0", fmtp, flags=re.IGNORECASE)
 
 
 def _numbers() -> dict[str, int | float]:

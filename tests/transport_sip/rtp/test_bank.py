@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hookswitch.mixer.bank import BankError, PortSpec
+from hookswitch_transport_sip.rtp.params import RtpParams
 
 from .conftest import MU_LAW, Rig, rtp, tone
 
@@ -258,3 +261,9 @@ def test_jitter_is_that_of_arrival_not_of_the_tick(rig: Rig) -> None:
     finals = rig.data("stats")[-3:]
     # In virtual time both come at once, 20 ms apart by their stamps.
     assert all(17 < final["jitter_ms"] < 22 for final in finals)
+
+
+def test_numbers_stand_still_while_nothing_is_sent() -> None:
+    params = RtpParams("x:Y", 0, 1, sequence=70000, timestamp=99, started_at=math.inf)
+    assert params.numbers_at(1e9) == (70000, 99)
+    assert replace(params, started_at=100.0).numbers_at(100.5) == (70025, 99 + 4000)

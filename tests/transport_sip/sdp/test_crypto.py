@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hookswitch.codecs.g711 import PCMA, PCMU
 from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
 from hookswitch_transport_sip.sdp.audio import LocalAudio, Srtp
-from hookswitch_transport_sip.sdp.crypto import Crypto, hide_keys
+from hookswitch_transport_sip.sdp.crypto import Crypto
 from hookswitch_transport_sip.sdp.errors import NotAcceptable, ParseError
 from hookswitch_transport_sip.sdp.negotiation import AudioNegotiation
 
@@ -231,10 +231,9 @@ def test_another_key_by_another_offer() -> None:
     assert proto(ours.offer()) == "RTP/SAVP"
 
 
-def test_keys_are_hidden_from_logs() -> None:
-    sdp = negotiation("required").offer().decode() + f"a=crypto:9 X inline:{TEXT_80}|2^20|1:4\r\n"
-    hidden = hide_keys(sdp)
-    assert TEXT_80 not in hidden
-    assert hidden.count("inline:…") == len(SUITES) + 1
-    assert "|2^20|1:4" in hidden
-    assert TEXT_80 not in repr(Crypto.parse(f"1 {CM_80} inline:{TEXT_80}"))
+def test_keys_are_not_shown() -> None:
+    _, agreed = negotiation().answer(description("RTP/SAVP", f"1 {CM_80} inline:{TEXT_80}"))
+    shown = repr(agreed) + repr(Crypto.parse(f"1 {CM_80} inline:{TEXT_80}"))
+    assert TEXT_80 not in shown
+    assert str(bytes(KEY_80)) not in shown
+    assert "Secret(…)" in shown

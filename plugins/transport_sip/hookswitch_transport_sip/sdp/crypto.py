@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from .values import number
 
 _WHERE = "a=crypto"
 _LONGEST_LIFE = 48
-_HIDDEN = re.compile(r"(a=crypto:[^\r\n]*?inline:)[^\s|;]+|(?<=;inline:)[^\s|;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +96,6 @@ def accepted(media: MediaDescription, ours: list[Crypto]) -> SrtpKeys | None:
     if mine is None or mine.suite != theirs.suite or not theirs.is_usable:
         raise NotAcceptable("the answer's a=crypto is none of those offered")
     return SrtpKeys(mine.suite, mine.key, theirs.key)
-
-
-def hide_keys(text: str) -> str:
-    """A description, or a message with one, without its keys: for logs."""
-    return _HIDDEN.sub(lambda found: f"{found[1] or ''}…", text)
 
 
 def _key(text: str) -> Secret:
