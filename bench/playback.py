@@ -97,7 +97,7 @@ def _measure(
     with theirs:
         command = [sys.executable, "-m", "hookswitch.media.process"]
         process = subprocess.Popen(
-            [*command, "hookswitch.playback.player:main", str(theirs.fileno())],
+            [*command, "hookswitch.playback.player.worker:main", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
         )
     shape = ArenaShape("bench", RATE, count)

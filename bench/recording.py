@@ -31,7 +31,7 @@ from hookswitch.recording.messages import (
     RecorderConfig,
     RecorderPulse,
 )
-from hookswitch.recording.recorder import TARGET
+from hookswitch.recording.recorder.worker import TARGET
 
 from .processes import cpu_seconds
 

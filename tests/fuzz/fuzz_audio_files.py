@@ -13,11 +13,11 @@ import tempfile
 import numpy as np
 from tests.playback.files import encoded
 
-from hookswitch.playback.decode import decoded
-from hookswitch.playback.errors import DecodeError
-from hookswitch.playback.mime import parse
-from hookswitch.playback.spool import Spool, SpoolReader
-from hookswitch.playback.stop import Stop
+from hookswitch.playback.player.decode import decoded
+from hookswitch.playback.player.errors import DecodeError
+from hookswitch.playback.player.mime import parse
+from hookswitch.playback.player.spool import Spool, SpoolReader
+from hookswitch.playback.player.stop import Stop
 
 KINDS = (
     ("wav", "pcm_s16le", 8000),

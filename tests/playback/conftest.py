@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hookswitch.playback.fetch import Fetcher
 from hookswitch.playback.messages import PlayerConfig
+from hookswitch.playback.player.fetch import Fetcher
 from hookswitch.testing.leaks import nothing_leaks
 
 from .media_server import MediaServer, media_server

@@ -23,7 +23,7 @@ from hookswitch.playback.messages import (
 
 from .listener import Listener
 
-TARGET = "hookswitch.playback.player:main"
+TARGET = "hookswitch.playback.player.worker:main"
 
 
 class PlayerProcess:

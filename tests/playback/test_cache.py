@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hookswitch.playback.cache import HEADER, Cache, Entry
-from hookswitch.playback.stop import Stop
+from hookswitch.playback.player.cache import HEADER, Cache, Entry
+from hookswitch.playback.player.stop import Stop
 
 
 def keep(cache: Cache, url: str, data: bytes) -> Entry:

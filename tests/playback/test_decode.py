@@ -12,11 +12,11 @@ import av
 import numpy as np
 import pytest
 
-from hookswitch.playback.decode import decoded
-from hookswitch.playback.errors import DecodeError
-from hookswitch.playback.mime import parse
-from hookswitch.playback.spool import Spool, SpoolReader
-from hookswitch.playback.stop import Stop
+from hookswitch.playback.player.decode import decoded
+from hookswitch.playback.player.errors import DecodeError
+from hookswitch.playback.player.mime import parse
+from hookswitch.playback.player.spool import Spool, SpoolReader
+from hookswitch.playback.player.stop import Stop
 from tests.sound import level, residue, tone
 
 from .files import encoded, wav

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from hookswitch.playback.cache import HEADER
-from hookswitch.playback.errors import FetchError, Stopped
-from hookswitch.playback.fetch import Fetcher
-from hookswitch.playback.spool import SpoolReader
-from hookswitch.playback.stop import Stop
+from hookswitch.playback.player.cache import HEADER
+from hookswitch.playback.player.errors import FetchError, Stopped
+from hookswitch.playback.player.fetch import Fetcher
+from hookswitch.playback.player.spool import SpoolReader
+from hookswitch.playback.player.stop import Stop
 
 from .media_server import MediaServer, until
 

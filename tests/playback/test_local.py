@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hookswitch.playback.errors import FetchError
-from hookswitch.playback.local import open_local
-from hookswitch.playback.spool import SpoolReader
-from hookswitch.playback.stop import Stop
+from hookswitch.playback.player.errors import FetchError
+from hookswitch.playback.player.local import open_local
+from hookswitch.playback.player.spool import SpoolReader
+from hookswitch.playback.player.stop import Stop
 
 
 @pytest.fixture

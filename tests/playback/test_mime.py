@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookswitch.playback.errors import DecodeError
-from hookswitch.playback.mime import Raw, is_untold, parse, raw_format
+from hookswitch.playback.player.errors import DecodeError
+from hookswitch.playback.player.mime import Raw, is_untold, parse, raw_format
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from hookswitch.playback.errors import PlaybackError
+from hookswitch.playback.player.errors import PlaybackError
+from hookswitch.playback.player.tones import DBM0, EDGE_MS, Tones, one_turn, rounds
 from hookswitch.playback.tone_table import COUNTRIES, TYPES, Tone, find, tone_names
-from hookswitch.playback.tones import DBM0, EDGE_MS, Tones, one_turn, rounds
 from tests.sound import level, residue
 
 NAMES = [name for name in tone_names() if "_" in name]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hookswitch.recording.messages import Finish, Finished, RecorderPulse
-from hookswitch.recording.sidecar import Place
-from hookswitch.recording.staged import StagedFile
-from hookswitch.recording.wav import WavFormat
+from hookswitch.recording.recorder.sidecar import Place
+from hookswitch.recording.recorder.staged import StagedFile
+from hookswitch.recording.recorder.wav import WavFormat
 
 from .conftest import Desk, numbers, read, sine
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookswitch.recording.drift import Drift
+from hookswitch.recording.recorder.drift import Drift
 
 RATE = 16000
 FRAME = RATE // 50

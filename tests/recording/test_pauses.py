@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookswitch.recording.pauses import Pauses
+from hookswitch.recording.recorder.pauses import Pauses
 
 TIMES = st.lists(st.integers(0, 1000), min_size=1, max_size=8, unique=True).map(sorted)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from hookswitch.media.rings import Arena, ArenaShape, allocate
-from hookswitch.recording.mailbox import Mailbox
-from hookswitch.recording.pauses import Pauses
-from hookswitch.recording.tracks import Batch, Track, Tracks
-from hookswitch.recording.wav import WavFormat
-from hookswitch.recording.writer import Writer
+from hookswitch.recording.recorder.mailbox import Mailbox
+from hookswitch.recording.recorder.pauses import Pauses
+from hookswitch.recording.recorder.tracks import Batch, Track, Tracks
+from hookswitch.recording.recorder.wav import WavFormat
+from hookswitch.recording.recorder.writer import Writer
 
 RATE = 16000
 

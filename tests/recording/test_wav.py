@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookswitch.recording.finishing import Finishing
-from hookswitch.recording.sidecar import Participant, Place, Sidecar
-from hookswitch.recording.staged import InUse, StagedFile, publish
-from hookswitch.recording.wav import WavFormat
+from hookswitch.recording.recorder.finishing import Finishing
+from hookswitch.recording.recorder.sidecar import Participant, Place, Sidecar
+from hookswitch.recording.recorder.staged import InUse, StagedFile, publish
+from hookswitch.recording.recorder.wav import WavFormat
 
 from .conftest import read
 

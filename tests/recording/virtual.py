@@ -9,7 +9,7 @@ import socket
 import numpy as np
 
 from hookswitch.media import link
-from hookswitch.recording.recorder import Recorder
+from hookswitch.recording.recorder.worker import Recorder
 
 TARGET = "tests.recording.virtual:main"
 CLOCK = "TEST_RECORDER_CLOCK"

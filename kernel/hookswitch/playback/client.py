@@ -26,7 +26,7 @@ from .messages import (
 Source = UrlSource | ToneSource
 Told = PlayStarted | PlayEnded | PlayFailed
 
-TARGET = "hookswitch.playback.player:main"
+TARGET = "hookswitch.playback.player.worker:main"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from .messages import (
 Told = ChannelEnded | Finished
 OnTold = Callable[[Told], None]
 
-TARGET = "hookswitch.recording.recorder:main"
+TARGET = "hookswitch.recording.recorder.worker:main"
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from hookswitch.recording.messages import Finished
+
 from .finishing import Abandoned, Finishing
 from .mailbox import Mailbox
-from .messages import Finished
 from .sidecar import Place, Sidecar, staged
 from .staged import InUse, StagedFile
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hookswitch.media.rings import Arena
+from hookswitch.recording.messages import Channel, Record
 
 from .alignment import Alignment
-from .messages import Channel, Record
 from .pauses import Pauses
 from .sidecar import Participant, Place, Sidecar
 from .tracks import Source, Track

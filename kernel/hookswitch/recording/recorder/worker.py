@@ -17,10 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hookswitch.media import link
-
-from .completion import found
-from .mailbox import Mailbox
-from .messages import (
+from hookswitch.recording.messages import (
     AddChannel,
     EndChannel,
     Finish,
@@ -30,10 +27,13 @@ from .messages import (
     RecorderPulse,
     Resume,
 )
+
+from .completion import found
+from .mailbox import Mailbox
 from .recordings import Recordings
 from .sidecar import Place, Sidecar
 
-TARGET = "hookswitch.recording.recorder:main"
+TARGET = "hookswitch.recording.recorder.worker:main"
 
 log = logging.getLogger(__name__)
 

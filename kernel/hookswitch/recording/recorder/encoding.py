@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .messages import Format
+from hookswitch.recording.messages import Format
+
 from .wav import WavFormat
 
 _CODECS: dict[Format, tuple[str, str]] = {"opus": ("ogg", "libopus"), "flac": ("flac", "flac")}

@@ -8,13 +8,14 @@ from collections.abc import Generator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 
+from hookswitch.playback.messages import PlayerConfig
+
 from .addresses import Forbidden
 from .cache import Cache
 from .download import Body, Download
 from .errors import FetchError, Stopped
 from .http_get import HttpGet
 from .local import open_local
-from .messages import PlayerConfig
 from .stop import Stop
 
 Joined = tuple[Download, Body]

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 from hookswitch.media import link
 from hookswitch.media.rings import Arena, ArenaShape
+from hookswitch.playback.messages import Play, PlayerConfig, PlayerPulse, PlayFailed, StopPlaying
 
 from .fetch import Fetcher
-from .messages import Play, PlayerConfig, PlayerPulse, PlayFailed, StopPlaying
 from .outbox import Outbox
 from .playback import Playback, Ring, Said
 from .sounds import Sounds

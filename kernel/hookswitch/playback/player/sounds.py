@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from hookswitch.media.rings import Pcm
+from hookswitch.playback.messages import Play, ToneSource, UrlSource
 
 from .decode import decoded
 from .fetch import Fetcher
-from .messages import Play, ToneSource, UrlSource
 from .mime import parse
 from .playback import Sound
 from .spool import SpoolReader

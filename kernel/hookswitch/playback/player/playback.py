@@ -11,9 +11,9 @@ import numpy as np
 
 from hookswitch.media.rings import Arena, Pcm, RingWriter
 from hookswitch.mixer.bank import frame_samples
+from hookswitch.playback.messages import PlayEnded, PlayFailed, PlayStarted
 
 from .errors import PlaybackError, Stopped
-from .messages import PlayEnded, PlayFailed, PlayStarted
 from .stop import Stop
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .messages import Format
+from hookswitch.recording.messages import Format
 
 SUFFIX = ".recording.json"
 
@@ -38,8 +38,8 @@ class Sidecar:
     """A staged recording.
 
     ``shift``: what to add to the first channel's counter to get the place in the file; it grows
-    with each padding. ``zero``: the clock's zero, as in `hookswitch.recording.drift`. ``frames``:
-    the length of the whole, once it is finished. ``error``: why it ended by itself.
+    with each padding. ``zero``: the clock's zero, as in `drift`. ``frames``: the length of the
+    whole, once it is finished. ``error``: why it ended by itself.
     """
 
     id: str

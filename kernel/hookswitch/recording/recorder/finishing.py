@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hookswitch.recording.messages import Finished, Span
+
 from .encoding import encode
-from .messages import Finished, Span
 from .sidecar import Participant, Place, Sidecar
 from .staged import StagedFile, publish
 from .wav import SAMPLE_BYTES, WavFormat

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from hookswitch.media.rings import Pcm
 from hookswitch.mixer.bank import FULL_SCALE
+from hookswitch.playback.tone_table import Pulse, Tone, find
 
 from .errors import PlaybackError
-from .tone_table import Pulse, Tone, find
 
 DBM0 = -3.14
 """0 dBm0 in dB relative to a sine of full scale (ITU-T G.711)."""

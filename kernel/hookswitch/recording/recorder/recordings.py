@@ -13,11 +13,19 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from hookswitch.media.rings import Arena, ArenaShape
+from hookswitch.recording.messages import (
+    AddChannel,
+    ChannelEnded,
+    EndChannel,
+    Finish,
+    Pause,
+    Record,
+    Resume,
+)
 
 from .completion import Completion
 from .drift import Drift, Ints
 from .mailbox import Mailbox
-from .messages import AddChannel, ChannelEnded, EndChannel, Finish, Pause, Record, Resume
 from .session import Joining, Session, first_sidecar
 from .sidecar import Place, Sidecar
 from .staged import StagedFile

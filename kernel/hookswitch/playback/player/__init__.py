@@ -1,0 +1,1 @@
+"""The player: the process that fetches, decodes and generates what is played."""

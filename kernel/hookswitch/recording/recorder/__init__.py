@@ -1,0 +1,1 @@
+"""The recorder: the process that writes all recordings."""
