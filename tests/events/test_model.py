@@ -54,7 +54,10 @@ TABLE = {
     "tts.finished": "tts_id reason played_ms",
     "tts.error": "tts_id error category",
     "recording.started": "file multi_channel_file channels omitted_legs",
-    "recording.finished": "file multi_channel_file channels omitted_legs",
+    "recording.finished": "file multi_channel_file channels omitted_legs "
+    "duration_ms error recovered",
+    "recording.stored": "file location",
+    "recording.store_failed": "file error will_retry",
     "recording.paused": "file multi_channel_file channels omitted_legs",
     "recording.resumed": "file multi_channel_file channels omitted_legs",
     "stt.text": "text is_final speech_final audio_start_ms audio_end_ms",

@@ -318,7 +318,7 @@ def test_speech_is_reported_at_its_edges_only() -> None:
     bench.tick(10)
     assert bench.reports() == []
     bench.good.voices["a"] = tone(300)
-    bench.tick(100)
+    bench.tick(10)
     assert [(r.kind, r.data["speaking"]) for r in bench.engine.reports()] == [("speech", True)]
     bench.engine.apply([SetPort("a", mute=True)])
     bench.tick(10)
