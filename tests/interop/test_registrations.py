@@ -136,6 +136,33 @@ async def test_a_domain_that_is_not_ours(
     assert events.all == []
 
 
+async def test_a_phone_is_called_over_the_connection_it_registered_by(tmp_path: Path) -> None:
+    server = Server(
+        tmp_path, SIP_DOMAIN="example.com", SIP_INBOUND_REGISTER_DEFAULT="accept",
+        SIP_INBOUND_AUTH_CONSULT_TIMEOUT_MS="0", SIP_TCP_ENABLED="true",
+    )  # fmt: skip
+    registers = (
+        "<sip:alice@example.com;transport=tcp>;regint=600"
+        ';outbound="sip:127.0.0.1:{port};transport=tcp"'
+    )
+    try:
+        server.start()
+        async with api_of(server.url) as api, events_of(server.url) as events:
+            registers = registers.format(port=server.sip_port)
+            async with baresip(tmp_path / "alice", 440.0, registers=registers) as alice:
+                active = await events.wait("sip.registration_active")
+                assert active["transport"] == "tcp"
+                leg = await api.call("sip:alice@example.com")
+                await alice.wait("CALL_INCOMING")
+                ladder = await api.get(f"/legs/{leg}/sip")
+                assert ladder["messages"][0]["remote"] == active["socket"]
+                await api.delete(f"/legs/{leg}", 202)
+                await events.ended(leg)
+        server.stop()
+    finally:
+        server.close()
+
+
 async def test_registrations_survive_a_restart(tmp_path: Path) -> None:
     server = Server(
         tmp_path, SIP_DOMAIN="example.com", SIP_INBOUND_REGISTER_DEFAULT="accept",
