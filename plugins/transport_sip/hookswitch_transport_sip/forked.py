@@ -16,6 +16,7 @@ from .reasons import reason_of
 from .sip.call import Call as Dialogue
 from .sip.call import CallState
 from .sip.events import Answered, CallEvent, Failed, Progressed
+from .sip.status import reason_phrase
 from .sip.uac import OutboundCall
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ class ForkedSipCall(OutboundSipCall):
                 if (told := action.target.on_unreachable) is not None:
                     told()
             elif isinstance(action, GiveUp):
-                self._failed = True
-                self._end(reason_of(action.outcome.status, local=action.outcome.local))
+                self._failed, status = True, action.outcome.status
+                self._tell(status, reason_phrase(status))
+                self._end(reason_of(status, local=action.outcome.local))
         self._arm()
         self.settle()
 

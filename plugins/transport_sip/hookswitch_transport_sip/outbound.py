@@ -76,7 +76,7 @@ class OutboundSipCall(SipCall):
         try:
             if event.is_offer:
                 answer = await self._answer(sdp)
-                self.dialogue.accept_progress(event, answer, self.now())
+                event.call.accept_progress(event, answer, self.now())
                 self.settle()
             else:
                 await self.apply(self.opened_media.negotiation.receive_answer(sdp))
