@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hookswitch.operations.operation import Operation
     from hookswitch.plugin import Refusal, Route
     from hookswitch.recording.storage import Storage
+    from hookswitch.registration import RegistrationAttempt, RegistrationDecision
     from hookswitch.rooms.room import Room
     from hookswitch.settings import KernelSettings, Settings
     from hookswitch.switch import Switch
@@ -158,3 +159,8 @@ def speech_detector_from_settings(settings: KernelSettings) -> str | None:
 @hookspec(firstresult=True)
 def route_from_leg(leg: Leg) -> Route | None:
     """Where an inbound leg goes by itself: answered at once, and into which room."""
+
+
+@hookspec(firstresult=True)
+def decision_from_registration(attempt: RegistrationAttempt) -> RegistrationDecision | None:
+    """Whether a user agent that wants to be registered is, or has to prove a password first."""

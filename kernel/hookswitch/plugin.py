@@ -34,11 +34,19 @@ from hookswitch.events.media import AnsweringMachineBeeped, AnsweringMachineJudg
 from hookswitch.events.model import Event
 from hookswitch.events.record import WebhookTarget
 from hookswitch.legs.call import Call
+from hookswitch.legs.identity import CallerIdentity
 from hookswitch.legs.leg import Leg, LegOptions
 from hookswitch.legs.state import LegState
 from hookswitch.operations.model import ApiModel, parse
 from hookswitch.operations.operation import Operation
 from hookswitch.recording.storage import Storage
+from hookswitch.registration import (
+    AcceptRegistration,
+    ChallengeRegistration,
+    RegistrationAttempt,
+    RegistrationDecision,
+    RejectRegistration,
+)
 from hookswitch.settings import Settings, load
 from hookswitch.switch import Switch
 from hookswitch.transports import CreateLeg, Transport
@@ -85,11 +93,14 @@ class Route:
 
 __all__ = [
     "PUBLIC_MODULES",
+    "AcceptRegistration",
     "AnsweringMachineBeeped",
     "AnsweringMachineJudged",
     "ApiModel",
     "BadRequest",
     "Call",
+    "CallerIdentity",
+    "ChallengeRegistration",
     "Conflict",
     "CreateLeg",
     "Event",
@@ -110,6 +121,9 @@ __all__ = [
     "OperationFailed",
     "Quality",
     "Refusal",
+    "RegistrationAttempt",
+    "RegistrationDecision",
+    "RejectRegistration",
     "Route",
     "Settings",
     "Storage",

@@ -35,6 +35,7 @@ from hookswitch.plugins.manager import Plugins
 from hookswitch.recording.registry import Recordings
 from hookswitch.recording.storage import Storage, Storages
 from hookswitch.recording.storing import Storing
+from hookswitch.registration import RegistrationAttempt, RegistrationDecision
 from hookswitch.rooms.place import LegPlace, RoomPlace
 from hookswitch.rooms.registry import Entrance, Rooms
 from hookswitch.rooms.room import Room
@@ -192,6 +193,13 @@ class Switch:
         leg.pending_room = route.room_id or leg.pending_room
         return True
 
+    def decide(self, attempt: RegistrationAttempt) -> RegistrationDecision | None:
+        """Ask the plugins about a user agent that wants to be registered."""
+        decision: RegistrationDecision | None = self.plugins.first(
+            "decision_from_registration", attempt=attempt
+        )
+        return decision
+
     # -- places
 
     def leg_place(self, leg_id: str) -> LegPlace:
@@ -208,6 +216,10 @@ class Switch:
         """Publish an event of a leg, to the most specific webhook."""
         target = choose_target(leg.options.webhook, leg.room_webhook, self._default_target)
         self.events.emit(event, app_id=leg.app_id, webhook=target)
+
+    def publish(self, event: Event, *, app_id: str | None = None) -> None:
+        """Publish an event that is of no leg and no room, to the server's own webhook."""
+        self.events.emit(event, app_id=app_id, webhook=self._default_target)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background; what it raises is logged."""

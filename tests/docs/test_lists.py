@@ -20,6 +20,7 @@ from hookswitch.plugins.builtin import load_plugins
 from hookswitch.rooms import registry
 from hookswitch.settings import KernelSettings
 from hookswitch.switch import Switch
+from hookswitch_transport_sip import events as sip_events
 
 from . import DOCS
 
@@ -103,6 +104,20 @@ def test_no_event_is_documented_that_does_not_exist() -> None:
     }
     documented = set(re.findall(r"`((?:leg|room|dtmf|rtt|speaking)\.[a-z_]+)`", API))
     assert documented <= known
+
+
+def test_every_event_of_sip_is_documented() -> None:
+    assert _sip_events()
+    assert _sip_events() == set(re.findall(r"`(sip\.[a-z_]+)`", API))
+
+
+def _sip_events() -> set[str]:
+    """Event types of the SIP transport."""
+    return {kind.type for _, kind in inspect.getmembers(sip_events, inspect.isclass) if _told(kind)}
+
+
+def _told(kind: type) -> bool:
+    return issubclass(kind, Event) and bool(kind.type)
 
 
 async def test_every_metric_is_documented(tmp_path: Path) -> None:

@@ -206,16 +206,19 @@ async def baresip(
     sound: np.ndarray | None = None,
     *,
     account: str = "",
+    registers: str | None = None,
 ) -> AsyncIterator[Baresip]:
     """A phone that plays this tone, or a sound of its own (int16 at its rate, at least a minute).
 
     The folder's name is its user name. ``account`` are parameters of its account, such as
-    ``dtmfmode=info``.
+    ``dtmfmode=info``; ``registers`` is whom it registers as, and where, by default it does not.
     """
     processes.need("baresip")
     sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
     if sound is None:
         sound = tone(frequency, 60.0, voice.rate, dbfs)
+    identity = registers or f"<sip:{folder.name}@{line.account}>;regint=0"
+    account = f"{identity};{voice.account};answermode=manual{account and ';' + account}"
     _furnish(folder, line, voice, account, sip_port, control_port)
     _write_wav(folder / "tone.wav", sound, voice.rate)
     with (folder / "log").open("wb") as log:
@@ -251,10 +254,7 @@ def _furnish(
         **line.config(),
     )
     (folder / "config").write_text(config)
-    (folder / "accounts").write_text(
-        f"<sip:{folder.name}@{line.account}>;regint=0;{voice.account};answermode=manual"
-        f"{account and ';' + account}\n"
-    )
+    (folder / "accounts").write_text(f"{account}\n")
     (folder / "contacts").touch()
 
 

@@ -33,6 +33,12 @@ _CALLER_OF_ONE = _CALLER.replace("[branch]", "z9hG4bK[pid]T[call_number]")
 _CALLER_ANEW = _CALLER.replace("[peer_tag_param]", "")
 """An INVITE after one that was refused."""
 
+_CALLER_TRIES = {
+    name: _CALLER.replace("[branch]", f"z9hG4bK[pid]T[call_number]-{name}")
+    for name in ("first", "second", "third", "fourth")
+}
+"""An INVITE that is sent again for a challenge is another transaction."""
+
 _AGAIN = """\
 [last_Via:]
 [last_From:]
@@ -106,6 +112,9 @@ _MACROS = {
     "sdp-inactive": _SDP.format(version=3, port="[media_port]", direction="inactive"),
     "sdp-sendrecv": _SDP.format(version=4, port="[media_port]", direction="sendrecv"),
     "empty": "Content-Length: 0",
+    # the tag of a refusal belongs to its ACK only
+    **{f"{name}-try": text.replace("[peer_tag_param]", "") for name, text in _CALLER_TRIES.items()},
+    **{f"{name}-ack": text for name, text in _CALLER_TRIES.items()},
 }
 
 

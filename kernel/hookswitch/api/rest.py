@@ -55,7 +55,7 @@ def _endpoint(switch: Switch, operation: Operation) -> Endpoint:
         try:
             parsed = None
             if operation.request is not None:
-                parsed = parse(operation.request, await json_body(request))
+                parsed = parse(operation.request, await _fields(request))
             answer = await operation.perform(switch, request.path_params, parsed)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
@@ -65,6 +65,14 @@ def _endpoint(switch: Switch, operation: Operation) -> Endpoint:
         return json_response(stamped(answer, switch.instance_id), operation.status)
 
     return endpoint
+
+
+async def _fields(request: Request) -> Any:
+    """The body; of a DELETE, which many clients send without one, the query too."""
+    body = await json_body(request)
+    if request.method == "DELETE" and request.query_params and isinstance(body, dict):
+        return {**request.query_params, **body}
+    return body
 
 
 def _absent(switch: Switch, what: str, extra: str) -> Endpoint:

@@ -56,6 +56,10 @@ class LegRinging(LegEvent):
     sip_headers: Mapping[str, str] | None = None
     offered_codecs: tuple[OfferedCodec, ...] | None = None
     source_address: str | None = None
+    authenticated: bool | None = None
+    auth_username: str | None = None
+    registered_user: str | None = None
+    trunk_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

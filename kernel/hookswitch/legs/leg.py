@@ -42,6 +42,7 @@ from hookswitch.mixer.bank import PortReport
 from hookswitch.mixer.commands import SetPort
 
 from .call import Call
+from .identity import UNKNOWN, CallerIdentity
 from .state import ANSWERED, UNANSWERED, LegState, may_become
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class LegOptions:
     gain_db: float = 0.0
     amd: Mapping[str, Any] | None = None
     """How answering machines are to be detected once it is connected, if they are."""
+    identity: CallerIdentity = UNKNOWN
 
 
 class Leg:
@@ -167,6 +169,7 @@ class Leg:
                 sip_headers=self.sip_headers if self.type == "sip_inbound" else None,
                 offered_codecs=offered_codecs,
                 source_address=source_address,
+                **self.options.identity.view(),
             )
         )
 

@@ -28,7 +28,7 @@ def leg_view(leg: Leg) -> dict[str, Any]:
         view["app_id"] = leg.app_id
     if leg.type == "sip_inbound":
         view["sip_headers"] = leg.sip_headers
-    return view
+    return view | leg.options.identity.view()
 
 
 def room_view(room: Room, instance_id: str) -> dict[str, Any]:

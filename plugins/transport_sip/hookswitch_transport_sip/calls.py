@@ -17,8 +17,8 @@ from .sip.call import Call as Dialogue
 from .sip.events import (
     AckTimedOut,
     ByeReceived,
+    CallEvent,
     DialogLost,
-    Event,
     InfoReceived,
     OfferReceived,
     PrackTimedOut,
@@ -55,6 +55,11 @@ class SipCall(Call):
         self.hold_state = Hold(self)
         self._transfer = Transfer(self)
         self._referred: Referred | None = None
+
+    @property
+    def dialogues(self) -> list[Dialogue]:
+        """All it takes part in; a call to several targets has several."""
+        return [self.dialogue]
 
     # -- what the kernel asks
 
@@ -127,7 +132,7 @@ class SipCall(Call):
 
     # -- what the SIP core tells
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: CallEvent) -> None:
         """Something happened to this call."""
         if isinstance(event, ByeReceived):
             self._end("remote_bye")
@@ -143,7 +148,7 @@ class SipCall(Call):
             self._handle_session(event)
             self._handle_transfer(event)
 
-    def _handle_session(self, event: Event) -> None:
+    def _handle_session(self, event: CallEvent) -> None:
         if isinstance(event, ReinviteReceived):
             self.spawn(self.renegotiation.reinvited(event.sdp))
         elif isinstance(event, ReinviteAcknowledged) and event.answers_offer:
@@ -155,7 +160,7 @@ class SipCall(Call):
         elif isinstance(event, RefreshDue):
             self.spawn(self.renegotiation.refresh())
 
-    def _handle_transfer(self, event: Event) -> None:
+    def _handle_transfer(self, event: CallEvent) -> None:
         if isinstance(event, ReferProgressed | ReferFinished):
             self._transfer.handle(event)
         elif isinstance(event, ReferReceived):

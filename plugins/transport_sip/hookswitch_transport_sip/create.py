@@ -40,6 +40,7 @@ class CreateSipLeg(CreateLeg):
     )
     codecs: list[str] | None = Field(None, description="Codecs in order of preference")
     srtp: Srtp | None = Field(None, description="Protection of the audio by SRTP; default SIP_SRTP")
+    trunk: str | None = Field(None, description="Id of the trunk to call through")
     auth: DigestAuth | None = Field(None, description="Digest credentials")
     outbound_proxy: str | None = Field(
         None, description="URI of the proxy to go through; default SIP_OUTBOUND_PROXY"
@@ -55,9 +56,7 @@ class CreateSipLeg(CreateLeg):
     def target(self) -> Uri:
         """Whom to call. Raises BadRequest."""
         field = "to" if self.to or not self.uri else "uri"
-        text = self.to or self.uri
-        if not text:
-            raise BadRequest("to: required")
+        text = self._callee()
         try:
             uri = Uri.parse(text)
         except ParseError as error:
@@ -65,6 +64,21 @@ class CreateSipLeg(CreateLeg):
         if not uri.is_sip:
             raise BadRequest(f"{field}: must be a sip: URI, such as sip:alice@example.com")
         return uri
+
+    def target_of_trunk(self) -> Uri | str:
+        """Whom to call through a trunk: a URI, or a number it knows. Raises BadRequest."""
+        text = self._callee()
+        if text.startswith(("sip:", "sips:")):
+            return self.target()
+        if not text.isprintable() or ":" in text or "@" in text:
+            raise BadRequest("to: must be a sip: URI, or a number the trunk knows")
+        return text
+
+    def _callee(self) -> str:
+        text = self.to or self.uri
+        if not text:
+            raise BadRequest("to: required")
+        return text
 
     def routes(self, settings: SipSettings) -> tuple[NameAddr, ...]:
         """The proxy the call goes through, if any. Raises BadRequest."""

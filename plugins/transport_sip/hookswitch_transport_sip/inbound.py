@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 from hookswitch.plugin import BadRequest, Conflict, Leg, LegState
 
 from .calls import SipCall
+from .demands import ChallengeCaller
 from .media import MEDIA_ERRORS, CallMedia
 from .reasons import status_of
 from .sdp.errors import NotAcceptable, SdpError
 from .sip.call import CallState
-from .sip.events import Acknowledged, Cancelled, Event, ProvisionalAcknowledged
+from .sip.events import Acknowledged, CallEvent, Cancelled, ProvisionalAcknowledged
 from .sip.uas import InboundCall
 
 if TYPE_CHECKING:
     from .transport import SipTransport
+
+
+_OF_STRANGERS = (403, 404)
+"""Refusals that a source collects which tries what numbers and users there are."""
 
 
 class InboundSipCall(SipCall):
@@ -57,15 +62,26 @@ class InboundSipCall(SipCall):
         self._early = True
         self.spawn(self._early_media(codec))
 
+    def challenge(self, request: ChallengeCaller) -> None:
+        """Have the caller prove a password; its next try is another leg."""
+        if self._answering or self._early:
+            raise Conflict(f"leg {self.leg.id} is being answered already")
+        self._transport.challenge(self.dialogue, request)
+        self.settle()
+        self._end("challenged")
+
     def hang_up(self, reason: str) -> None:
         if self.dialogue.state is CallState.EARLY:
-            self.dialogue.reject(status_of(reason), self.now())
+            status = status_of(reason)
+            self.dialogue.reject(status, self.now())
+            if status in _OF_STRANGERS:
+                self._transport.doorkeeper.failed(self.dialogue.source, self.now())
         elif self.dialogue.is_confirmed:
             self.dialogue.bye(self.now())
         self.settle()
         self._end(reason)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: CallEvent) -> None:
         if isinstance(event, Cancelled):
             self._end("caller_cancel")
         elif isinstance(event, Acknowledged):
@@ -83,6 +99,7 @@ class InboundSipCall(SipCall):
             return
         if self.leg.state is not LegState.HUNG_UP and not self.dialogue.is_confirmed:
             self.dialogue.answer(sdp, self.now())
+            self._transport.doorkeeper.succeeded(self.dialogue.source, self.now())
             self.settle()
 
     async def _early_media(self, codec: str | None) -> None:

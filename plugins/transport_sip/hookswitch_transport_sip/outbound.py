@@ -11,7 +11,7 @@ from .media import MEDIA_ERRORS
 from .reasons import reason_of
 from .referred import Watcher
 from .sip.errors import StateError
-from .sip.events import Answered, Event, Failed, OfferReceived, Progressed
+from .sip.events import Answered, CallEvent, Failed, OfferReceived, Progressed
 from .sip.status import reason_phrase
 from .sip.uac import OutboundCall
 
@@ -41,7 +41,7 @@ class OutboundSipCall(SipCall):
             self._end(reason)
         self.settle()
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: CallEvent) -> None:
         if isinstance(event, Progressed):
             self._tell(event.status, event.response.reason)
             if event.sdp:
@@ -76,7 +76,7 @@ class OutboundSipCall(SipCall):
         try:
             if event.is_offer:
                 answer = await self._answer(sdp)
-                self.dialogue.accept_progress(event, answer, self.now())
+                event.call.accept_progress(event, answer, self.now())
                 self.settle()
             else:
                 await self.apply(self.opened_media.negotiation.receive_answer(sdp))

@@ -9,8 +9,11 @@ from hookswitch.settings import load
 
 from .ladder.operation import ladder_operation
 from .media import BANK
+from .operations import leg_operations
+from .registrations.operations import registration_operations
 from .settings import SipSettings
 from .transport import SipTransport
+from .trunking.operations import trunk_operations
 
 
 @hookimpl
@@ -31,4 +34,11 @@ def register_transports(switch: Switch) -> Sequence[Transport]:
 @hookimpl
 def register_operations(switch: Switch) -> Sequence[Operation]:
     transport = switch.transports.get("sip")
-    return (ladder_operation(transport.witness),) if isinstance(transport, SipTransport) else ()
+    if not isinstance(transport, SipTransport):
+        return ()
+    return [
+        ladder_operation(transport.witness),
+        *leg_operations(),
+        *registration_operations(transport.registrations),
+        *trunk_operations(transport.trunks, transport.settings),
+    ]

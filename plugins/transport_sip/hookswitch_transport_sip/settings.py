@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hookswitch.plugin import Settings
 from hookswitch.settings import CommaSeparated, networks
 
+from .admission.trust import TrustList
 from .sdp.audio import Srtp
 from .sip.address import NameAddr
 from .sip.uri import Uri
@@ -43,6 +44,12 @@ def no_blanks(text: str) -> str:
     if any(c.isspace() or not c.isprintable() or c in "<>@" for c in text):
         raise ValueError("must be a domain, such as example.com")
     return text
+
+
+def trusted(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check a list of callers."""
+    TrustList.parse(parts)
+    return parts
 
 
 def dns_server(text: str) -> tuple[str, int]:
@@ -90,6 +97,8 @@ InbandDtmf = Literal["off", "auto", "on"]
 """When digits are listened for in the audio; auto: where telephone events were not negotiated."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+LONGEST = 2**31 - 1
+"""Seconds that fit into every SIP implementation's Expires."""
 
 
 class Way(NamedTuple):
@@ -231,8 +240,56 @@ class SipSettings(Settings):
     sip_jitter_buffer_max_ms: int = Field(
         300, ge=20, le=1000, description="More than this is never held; the surplus is skipped"
     )
-    sip_trust_headers_from: Annotated[CommaSeparated, AfterValidator(networks)] = Field(
-        (), description="IPs and CIDRs whose X-Webhook-URL, X-Webhook-Secret and X-App-ID count"
+    sip_trust_headers_from: Annotated[CommaSeparated, AfterValidator(trusted)] = Field(
+        (),
+        description="Callers whose X-Webhook-URL, X-Webhook-Secret and X-App-ID count: IPs, CIDRs, "
+        "authenticated, users, trunks, sip:user@domain, trunk:id",
+    )
+    sip_inbound_auth_nonce_ttl_seconds: int = Field(
+        60, ge=5, le=3600, description="Seconds a caller has to answer a challenge"
+    )
+    sip_inbound_register_default: Literal["reject", "accept"] = Field(
+        "reject", description="What becomes of a REGISTER that no plugin and no program decides on"
+    )
+    sip_inbound_auth_consult_timeout_ms: int = Field(
+        2000, ge=0, le=20_000, description="Milliseconds programs have to decide on a REGISTER"
+    )
+    sip_registrar_domains: CommaSeparated = Field(
+        (),
+        description="Domains whose users may register; default SIP_DOMAIN and the addresses "
+        "announced and listened on",
+    )
+    sip_registration_default_expires_seconds: int = Field(
+        3600, ge=1, le=LONGEST, description="Granted to a REGISTER that does not say how long"
+    )
+    sip_registration_min_expires_seconds: int = Field(
+        60, ge=1, le=3600, description="Less is refused with 423"
+    )
+    sip_registration_max_expires_seconds: int = Field(
+        7200, ge=1, le=LONGEST, description="More is shortened to this"
+    )
+    sip_registration_max_contacts: int = Field(
+        10, ge=1, le=100, description="Contacts one user may have registered at a time"
+    )
+    sip_outbound_registration_default_expires_seconds: int = Field(
+        3600, ge=1, le=LONGEST, description="Asked of a registrar by trunks that do not say"
+    )
+    sip_outbound_registration_refresh_ratio: float = Field(
+        0.5, gt=0, lt=1, description="Share of the granted time after which trunks register again"
+    )
+    sip_outbound_registration_failure_backoff_max_ms: int = Field(
+        300_000, ge=100, description="Longest pause after failures to register, in milliseconds"
+    )
+    sip_throttle_burst: int = Field(
+        30, ge=0, description="Failures a stranger is free to make before it is not heard; 0: any"
+    )
+    sip_throttle_per_second: float = Field(
+        1.0, gt=0, description="Failures per second a stranger is heard with after that"
+    )
+    sip_throttle_exempt: Annotated[CommaSeparated, AfterValidator(networks)] = Field(
+        ("127.0.0.0/8", "::1"),
+        description="IPs and CIDRs that are always heard, besides trunks, registered users and "
+        "those in SIP_TRUST_HEADERS_FROM",
     )
     rtp_port_min: Port = Field(10000, description="First UDP port for RTP and RTCP")
     rtp_port_max: Port = Field(20000, description="Last UDP port for RTP and RTCP")
@@ -248,6 +305,11 @@ class SipSettings(Settings):
             raise ValueError("SIP_JITTER_BUFFER_MAX_MS must not be less than SIP_JITTER_BUFFER_MS")
         if 0 < self.sip_session_expires < self.sip_min_se:
             raise ValueError("SIP_SESSION_EXPIRES must not be less than SIP_MIN_SE")
+        if self.sip_registration_max_expires_seconds < self.sip_registration_min_expires_seconds:
+            raise ValueError(
+                "SIP_REGISTRATION_MAX_EXPIRES_SECONDS must not be less than "
+                "SIP_REGISTRATION_MIN_EXPIRES_SECONDS"
+            )
         if self.sip_bind_ip6 and ":" in self.sip_bind_ip:
             raise ValueError("SIP_BIND_IP6: stands beside an IPv4 SIP_BIND_IP only")
         if (self.sip_listen_ip6 or self.sip_external_ip6) and not self.sip_bind_ip6:
@@ -296,13 +358,13 @@ class SipSettings(Settings):
         reliable = () if self.sip_100rel == "off" else ("100rel",)
         return ("replaces", "norefersub", "timer", *reliable)
 
-    def trusts(self, address: str) -> bool:
-        """Whether an address may choose webhooks and applications by headers."""
-        try:
-            source = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(
-            source in ipaddress.ip_network(text, strict=False)
-            for text in self.sip_trust_headers_from
-        )
+    @property
+    def registrar_domains(self) -> tuple[str, ...]:
+        """Domains and addresses whose users may register."""
+        usual = (self.sip_domain, self.announced_ip, self.sip_bind_ip, self.sip_listen_ip)
+        return self.sip_registrar_domains or usual
+
+    @property
+    def realm(self) -> str:
+        """Whom passwords are for, unless a challenge says otherwise."""
+        return self.sip_domain or self.announced_ip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.plugin import (
     BadRequest,
+    CallerIdentity,
     Leg,
     LegOptions,
     LegState,
@@ -20,15 +22,24 @@ from hookswitch.plugin import (
 )
 from hookswitch.settings import SettingsError
 
+from .callee import Callee, Waves
+from .callers import Callers
 from .calls import SipCall
 from .create import CreateSipLeg
+from .demands import ChallengeCaller
+from .doorkeeper import Admitted, Doorkeeper
+from .forked import Dial, ForkedSipCall
+from .forking.forking import Forking
 from .inbound import InboundSipCall
 from .ladder.book import View
 from .ladder.witness import LadderWitness
 from .media import CallMedia
 from .outbound import OutboundSipCall
 from .privacy import shown_caller
+from .registrar.domains import Domains
+from .registrations.service import Registrations
 from .replacement import replacement_options
+from .routing import Router
 from .rtp.keys import SrtpKeys
 from .rtp_ports import RtpPorts
 from .sdp.audio import LocalAudio
@@ -40,15 +51,24 @@ from .settings import SipSettings, Way
 from .signalling.driver import Signalling
 from .signalling.listening import listen
 from .sip.address import NameAddr
-from .sip.config import Config
+from .sip.call import Call as Dialogue
+from .sip.config import METHODS, Config
 from .sip.endpoint import UserAgent
 from .sip.errors import ParseError
-from .sip.events import Event, InviteReceived, Released
+from .sip.events import Event, InviteReceived, RegisterReceived, Released
+from .sip.hop import Hop, Target
 from .sip.locating import transports_for
 from .sip.message import Request
-from .sip.uri import Uri, format_host
+from .sip.uac import OutboundCall
+from .sip.uas import InboundCall
+from .sip.uri import format_host
+from .store import SipStore
+from .trunking.service import Trunks
 
 log = logging.getLogger(__name__)
+
+SILENCE = 5.0
+"""Seconds after which another address is tried if one does not answer at all."""
 
 RETRY_AFTER = ("Retry-After", "5")
 """Seconds a caller we have no room for is asked to wait."""
@@ -72,6 +92,13 @@ class SipTransport(Transport):
         }
         self.witness = LadderWitness(settings.sip_ladder_memory_mb, settings.sip_debug)
         self._calls: dict[object, SipCall] = {}
+        self.doorkeeper = Doorkeeper(switch, settings)
+        self._store = SipStore(switch.settings.data_dir / "sip.sqlite3")
+        self.registrations = Registrations(switch, settings, self.doorkeeper, self._store)
+        self.trunks = Trunks(switch, settings, self._store)
+        self._router = Router(settings, self.registrations, self.trunks)
+        self._callers = Callers(self.registrations, self.trunks)
+        self.doorkeeper.is_one_of_ours = self._callers.has_host
         self._draining = False
         self._running = False
 
@@ -92,6 +119,7 @@ class SipTransport(Transport):
             addresses,
             user_agent=settings.sip_host,
             contact_user="hookswitch",
+            allow=(*METHODS, "REGISTER"),
             supported=settings.extensions,
             required=("100rel",) if settings.sip_100rel == "required" else (),
             session_expires=settings.sip_session_expires,
@@ -99,12 +127,17 @@ class SipTransport(Transport):
         )
         self.witness.config = config
         try:
-            agent = UserAgent(config, options_status=self._options_status)
+            agent = UserAgent(config, options_status=self._options_status, gate=self.doorkeeper)
             self.signalling = Signalling(agent, self._handle, settings, self.witness)
+            self._store.open()
             await self.signalling.open(listeners)
         except BaseException:
             listeners.close()
+            self._store.close()
             raise
+        ports = {address.port for address in addresses}
+        self.registrations.start(self.signalling, Domains(settings.registrar_domains, ports))
+        self.trunks.start(self.signalling)
         self._running = True
         for address in addresses:
             log.info("SIP on %s", address)
@@ -112,7 +145,10 @@ class SipTransport(Transport):
     async def stop(self) -> None:
         if self._running:
             self._running = False
+            await self.trunks.stop()
+            self.registrations.stop()
             await self.signalling.close()
+            self._store.close()
 
     def drain(self) -> None:
         self._draining = True
@@ -121,24 +157,29 @@ class SipTransport(Transport):
         if not self._running:
             return {}
         counters = self.signalling.counters
-        return {f"sip_{name}_total": value for name, value in counters.items()}
+        metrics: dict[str, float] = {f"sip_{name}_total": n for name, n in counters.items()}
+        return {
+            **metrics,
+            "sip_registrations": len(self.registrations.location),
+            "sip_suspects": self.doorkeeper.suspects,
+        }
 
     # -- calls
 
     async def originate(self, request: CreateSipLeg) -> Leg:
         if request.rtt and not self.switch.settings.rtt_enabled:
             raise BadRequest("rtt: real-time text is disabled on this server (RTT_ENABLED)")
-        target, caller = request.target(), request.caller(self.settings)
-        routes = request.routes(self.settings)
-        shown = shown_caller(caller, request.privacy_levels)
+        dialling = self._router.dialling(request)
         codecs = self._codecs
         if request.codecs is not None:
             codecs = self._choose_codecs(request.codecs, "codecs")
-        way = await self._way_to(target, routes)
+        way = await self._way_to(dialling.waves[0][0])
         take_ports = self._ports[way.is_ipv6].take
         ports = take_ports()
         try:
-            leg = self.switch.create_leg("sip_outbound", request.options())
+            options = request.options()
+            options.identity = CallerIdentity(trunk_id=dialling.trunk_id)
+            leg = self.switch.create_leg("sip_outbound", options)
         except Unavailable:
             ports.close()
             raise
@@ -154,29 +195,49 @@ class SipTransport(Transport):
             rtt=request.rtt,
             inband_dtmf=request.inband_dtmf,
         )
-        auth = request.auth
+        offer = None if request.late_offer else media.negotiation.offer()
         try:
-            dialogue = self.signalling.agent.invite(
-                target,
-                shown,
-                None if request.late_offer else media.negotiation.offer(),
-                self.signalling.now(),
-                headers=request.sip_headers(caller),
-                routes=routes,
-                username=(auth.username or caller.uri.username) if auth else None,
-                password=auth.password if auth else "",
-            )
+            call = self._dial(leg, dialling.waves, partial(self._invite, request, offer))
         except ParseError as error:
             media.close()
             await leg.disconnected("invite_failed")
             raise BadRequest(f"headers: {error}") from None
-        call = OutboundSipCall(self, leg, dialogue)
         call.media = media
-        leg.call = self._calls[dialogue] = call
-        self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=False))
-        leg.ringing(uri=str(target), caller=str(caller.uri))
+        leg.call = call
+        for dialogue in call.dialogues:
+            self.watch(dialogue, call)
+        self.show(leg, call.dialogue)
+        leg.ringing(uri=dialling.to, caller=str(dialling.waves[0][0].caller.uri))
         self.signalling.settle()
         return leg
+
+    def _dial(self, leg: Leg, waves: Waves, dial: Dial) -> OutboundSipCall:
+        """Send the first INVITEs. Raises ParseError."""
+        if len(waves) == 1 and len(waves[0]) == 1:
+            return OutboundSipCall(self, leg, dial(waves[0][0]))
+        return ForkedSipCall(self, leg, Forking(waves, SILENCE), dial)
+
+    def _invite(self, request: CreateSipLeg, offer: bytes | None, callee: Callee) -> OutboundCall:
+        return self.signalling.agent.invite(
+            callee.uri,
+            _shown(request, callee),
+            offer,
+            self.signalling.now(),
+            to=callee.to,
+            headers=request.sip_headers(callee.caller),
+            routes=callee.routes,
+            username=callee.username,
+            password=callee.password,
+            hop=callee.hop,
+        )
+
+    def watch(self, dialogue: Dialogue, call: SipCall) -> None:
+        """Have a call hear what happens to a dialogue of its."""
+        self._calls[dialogue] = call
+
+    def show(self, leg: Leg, dialogue: OutboundCall) -> None:
+        """Have the messages of this dialogue be the leg's."""
+        self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=False))
 
     def open_media(self, leg: Leg, signalling_ip: str, codec: CodecInfo | None) -> CallMedia:
         """Media for an inbound call, in this codec if one is asked for.
@@ -204,13 +265,24 @@ class SipTransport(Transport):
         installed = self.switch.codecs.values()
         return next((each for each in installed if each.name.lower() == name.lower()), None)
 
+    def challenge(self, dialogue: InboundCall, request: ChallengeCaller) -> None:
+        """Have the caller of a ringing call prove a password."""
+        demand = request.demand(self.settings.realm)
+        self.doorkeeper.challenge(dialogue, demand, self.signalling.now())
+
     def forget(self, call: SipCall) -> None:
-        """A leg is over; its dialogue may go on for a while, and tell how a transfer ended."""
+        """A leg is over; its dialogues may go on for a while, and tell how a transfer ended."""
         if not call.dialogue.referring.is_waiting:
             self._drop(call)
 
+    def _released(self, dialogue: Dialogue, call: SipCall) -> None:
+        """A dialogue is over; of a call to several targets others may go on."""
+        if self._calls.pop(dialogue, None) and not any(d in self._calls for d in call.dialogues):
+            self.witness.close(call.leg.id)
+
     def _drop(self, call: SipCall) -> None:
-        if self._calls.pop(call.dialogue, None) is not None:
+        known = [self._calls.pop(dialogue, None) for dialogue in call.dialogues]
+        if any(known):
             self.witness.close(call.leg.id)
 
     # -- what the SIP core tells
@@ -218,20 +290,26 @@ class SipTransport(Transport):
     def _handle(self, event: Event) -> None:
         if isinstance(event, InviteReceived):
             self._invited(event)
+        elif isinstance(event, RegisterReceived):
+            self.registrations.receive(event)
         elif (call := self._calls.get(event.call)) is not None:
             call.handle(event)
             if isinstance(event, Released):
-                self._drop(call)
+                self._released(event.call, call)
 
     def _invited(self, event: InviteReceived) -> None:
         dialogue, request = event.call, event.request
+        identity = self._callers.identity(event)
+        admitted = self.doorkeeper.admit(event, identity, self.signalling.now())
+        if admitted is None:
+            return
         try:
             offered = None if request.sdp is None else self._offered(request.sdp)
         except SdpError as error:
             log.info("INVITE from %s refused: %s", event.source.host, error)
             dialogue.reject(error.status, self.signalling.now())
             return
-        options = self._options(request, event.source.host)
+        options = self._options(request, admitted)
         replaced = self._calls.get(event.replaces)
         if event.replaces is not None:
             if replaced is None or replaced.leg.state is LegState.HUNG_UP:
@@ -262,11 +340,11 @@ class SipTransport(Transport):
         if replaced is not None or self.switch.route(leg):
             call.answer(None)
 
-    def _options(self, request: Request, source: str) -> LegOptions:
-        """The leg an INVITE describes; only a trusted source may choose where events go."""
+    def _options(self, request: Request, admitted: Admitted) -> LegOptions:
+        """The leg an INVITE describes; only a trusted caller may choose where events go."""
         headers = {name: value for name, value in request.headers if _is_shown(name)}
-        options = LegOptions(headers=headers)
-        if self.settings.trusts(source):
+        options = LegOptions(headers=headers, identity=admitted.identity)
+        if admitted.trusted:
             get = request.headers.get
             if url := get("X-Webhook-URL"):
                 options.webhook = WebhookTarget(url, get("X-Webhook-Secret"))
@@ -294,15 +372,20 @@ class SipTransport(Transport):
         known = self.codec_named(name)
         return known.name if known else name
 
-    async def _way_to(self, target: Uri, routes: tuple[NameAddr, ...]) -> Way:
+    async def _way_to(self, callee: Callee) -> Way:
         """The family a call will go by. Raises BadRequest if its transport is not configured."""
         agent = self.signalling.agent
-        first = agent.destination(routes[0].uri if routes else target)
-        if not transports_for(first, agent.config.local):
+        first = callee.hop or agent.destination(
+            callee.routes[0].uri if callee.routes else callee.uri
+        )
+        if isinstance(first, Target) and not transports_for(first, agent.config.local):
             raise BadRequest("to: TLS is not configured (SIP_TLS_CERT)")
         if len(self.settings.ways) == 1:
             return self.settings.ways[0]
-        hops = await self.signalling.locate(first)
+        if isinstance(first, Target):
+            hops = await self.signalling.locate(first)
+        else:
+            hops = [first if isinstance(first, Hop) else first.hop]
         return self.settings.way_to(hops[0].host) if hops else self.settings.ways[0]
 
     def _options_status(self, request: Request) -> int:
@@ -318,6 +401,11 @@ class SipTransport(Transport):
                 problem += f"; pip install 'hookswitch[{extra}]'"
             raise SettingsError(problem) if field == "SIP_CODECS" else BadRequest(problem)
         return tuple(installed[name.lower()] for name in names)
+
+
+def _shown(request: CreateSipLeg, callee: Callee) -> NameAddr:
+    """The caller as the callee sees it."""
+    return shown_caller(callee.caller, request.privacy_levels)
 
 
 def _is_shown(name: str) -> bool:

@@ -141,7 +141,7 @@ class Signalling:
         self.settle()
 
     def broken(self, data: bytes, error: ParseError, hop: Hop) -> None:
-        self._agent.receive_garbage(data, hop, error)
+        self._agent.receive_garbage(data, hop, error, self.now())
         self.settle()
 
     def failed(self, hop: Hop) -> None:

@@ -49,7 +49,10 @@ def _target(request: Request, merged: bool) -> Refusal | None:
 def _extensions(request: Request, config: Config) -> Refusal | None:
     if request.method == "CANCEL":
         return None
-    unknown = [tag for tag in request.require if tag.lower() not in config.supported]
+    known = config.supported
+    if request.method == "REGISTER":
+        known += config.register_extensions
+    unknown = [tag for tag in request.require if tag.lower() not in known]
     if unknown:
         return Refusal(420, (("Unsupported", ", ".join(unknown)),))
     if request.method != "INVITE" or request.to.tag is not None:

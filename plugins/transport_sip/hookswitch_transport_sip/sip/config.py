@@ -46,6 +46,8 @@ class Config:
     """Seconds a session of ours lives without a refresh (RFC 4028); 0 asks for no timer."""
     min_se: int = 90
     """Seconds; peers that want to refresh more often get 422."""
+    register_extensions: tuple[str, ...] = ("path",)
+    """What a REGISTER may require besides."""
     accept: tuple[str, ...] = ("application/sdp",)
     info_types: tuple[str, ...] = ("application/dtmf-relay", "application/dtmf")
     max_message: int = 65535

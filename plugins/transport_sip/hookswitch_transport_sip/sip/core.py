@@ -132,7 +132,7 @@ class Core:
         via = Via(hop.transport, ours.host, ours.port, Params(params))
         headers = Headers.of_canonical([("Via", str(via)), *request.headers])
         if (contact := headers.get("Contact")) is not None:
-            headers.set("Contact", self._localized(contact, ours, request))
+            headers.set_first("Contact", self._localized(contact, ours, request))
         return Request(request.method, request.uri, headers, request.body)
 
     def contact_at(self, hop: Hop, secure: bool = False) -> NameAddr:

@@ -21,6 +21,17 @@ ALGORITHMS = ("SHA-256", "SHA-256-SESS", "MD5", "MD5-SESS")
 """What we can compute, the strongest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ha1:
+    """The hash of user name, realm and password in hexadecimal: as good as the password."""
+
+    value: str
+
+
+Secret = str | Ha1
+"""A password, or what stands for it in one realm with one algorithm."""
+
+
 def parse_auth(text: str, where: str) -> dict[str, str]:
     """Read `Digest name=value, …` into a dictionary with lower-case names."""
     scheme, _, rest = text.strip().partition(" ")
@@ -116,11 +127,14 @@ class Credentials:
         nc = self.nc or ""
         return int(nc, 16) if re.fullmatch(r"[0-9A-Fa-f]{8}", nc) else 0
 
-    def expected(self, secret: str, method: str, body: bytes = b"") -> str:
-        """Compute the response these credentials should carry, `secret` being the password."""
+    def expected(self, secret: Secret, method: str, body: bytes = b"") -> str:
+        """Compute the response these credentials should carry."""
         name = (self.algorithm or "MD5").upper()
         digest = _hasher(name.removesuffix("-SESS"))
-        ha1 = digest(f"{self.username}:{self.realm}:{secret}")
+        if isinstance(secret, Ha1):
+            ha1 = secret.value.lower()
+        else:
+            ha1 = digest(f"{self.username}:{self.realm}:{secret}")
         if name.endswith("-SESS"):
             ha1 = digest(f"{ha1}:{self.nonce}:{self.cnonce or ''}")
         a2 = f"{method}:{self.uri}"

@@ -7,9 +7,12 @@ import hmac
 from collections.abc import Callable
 from enum import Enum
 
-from .digest import Challenge, Credentials
+from .digest import Challenge, Credentials, Secret
 from .errors import ParseError
 from .message import Request
+
+_FEW = 16
+"""Used nonces that are kept without asking whether they are still good for anything."""
 
 
 class Verdict(Enum):
@@ -37,6 +40,7 @@ class DigestServer:
         self._algorithms = algorithms
         self._lifetime = lifetime
         self._counts: dict[str, int] = {}
+        self._many = _FEW
 
     def challenges(self, now: float, *, stale: bool = False) -> list[str]:
         """Make the values of WWW-Authenticate or Proxy-Authenticate, one per algorithm."""
@@ -49,7 +53,7 @@ class DigestServer:
     def verify(
         self,
         request: Request,
-        password_of: Callable[[str], str | None],
+        password_of: Callable[[str], Secret | None],
         now: float,
         header: str = "Authorization",
     ) -> tuple[Verdict, str | None]:
@@ -74,10 +78,11 @@ class DigestServer:
                 return credentials
         return None
 
-    def _matches(self, credentials: Credentials, password: str, request: Request) -> bool:
-        if (credentials.algorithm or "MD5") not in self._algorithms or credentials.qop != "auth":
+    def _matches(self, credentials: Credentials, secret: Secret, request: Request) -> bool:
+        algorithm = (credentials.algorithm or "MD5").upper()
+        if algorithm not in self._algorithms or credentials.qop != "auth":
             return False
-        expected = credentials.expected(password, request.method)
+        expected = credentials.expected(secret, request.method)
         return hmac.compare_digest(expected.encode(), credentials.response.lower().encode())
 
     def _is_fresh(self, credentials: Credentials, now: float) -> bool:
@@ -88,8 +93,9 @@ class DigestServer:
         if credentials.count <= self._counts.get(credentials.nonce, 0):
             return False
         self._counts[credentials.nonce] = credentials.count
-        if len(self._counts) % 1024 == 0:
+        if len(self._counts) > self._many:
             self._prune(now)
+            self._many = max(_FEW, 2 * len(self._counts))
         return True
 
     def _prune(self, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -12,7 +13,9 @@ from .config import Config
 from .core import Core, HeaderItems, LookUp, target_of
 from .digest_client import DigestClient
 from .errors import ParseError
-from .events import Event
+from .events import Event, RegisterReceived
+from .exchange import Exchange, OnResponse
+from .gate import Gate, is_new
 from .hop import Destination, Hop, Target
 from .message import Request, Response
 from .parser import parse, salvage
@@ -38,9 +41,11 @@ class UserAgent:
         config: Config,
         *,
         options_status: Callable[[Request], int] = lambda request: 200,
+        gate: Gate | None = None,
         source: random.Random | None = None,
     ) -> None:
         self.config = config
+        self._gate = gate or Gate()
         self._core = Core(config, source)
         self._options_status = options_status
 
@@ -73,9 +78,56 @@ class UserAgent:
         self._pump(now)
         return call
 
+    # --- requests outside calls ---------------------------------------------
+
+    def exchange(
+        self,
+        build: Callable[[], Request],
+        on_response: OnResponse,
+        now: float,
+        *,
+        hop: Destination | None = None,
+        digest: DigestClient | None = None,
+    ) -> Exchange:
+        """Send the request that `build` makes, again where it is challenged (see `Exchange`).
+
+        It needs no Via. `hop` overrides where its first route or its URI leads.
+        """
+        core = self._core
+        first = build()
+        routes = first.routes
+        hop = hop or core.hop_to(routes[0].uri if routes else first.uri)
+        tries = itertools.chain([first], iter(build, None))
+        exchange = Exchange(core, lambda: next(tries), hop, on_response, digest)
+        exchange.start(now)
+        self._pump(now)
+        return exchange
+
     def destination(self, uri: Uri) -> Target:
         """What a URI says of where it leads."""
         return target_of(uri)
+
+    def new_token(self) -> str:
+        """Make a tag, the unique part of a Call-ID: 96 random bits."""
+        return self._core.new_token()
+
+    @property
+    def contact(self) -> NameAddr:
+        """What others reach us at."""
+        return self._core.contact
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        *,
+        reason: str | None = None,
+        headers: HeaderItems = (),
+    ) -> None:
+        """Answer a REGISTER."""
+        self._core.respond(transaction, status, now, reason=reason, headers=headers)
+        self._pump(now)
 
     @property
     def calls(self) -> set[Call]:
@@ -109,7 +161,7 @@ class UserAgent:
         try:
             message = parse(data)
         except ParseError as error:
-            self._malformed(data, hop, error)
+            self._malformed(data, hop, error, now)
             return
         self.receive(message, hop, now)
 
@@ -118,14 +170,16 @@ class UserAgent:
         if isinstance(message, Response) and len(message.headers.split("Via")) != 1:
             self._count("responses_misrouted")
             return
+        if isinstance(message, Request) and is_new(message) and not self._admits(source, now):
+            return
         if source.flow and isinstance(message, Request):
             self._core.aliases.learn(message, source)
         self._core.layer.receive(message, source, now)
         self._pump(now)
 
-    def receive_garbage(self, data: bytes, hop: Hop, error: ParseError) -> None:
+    def receive_garbage(self, data: bytes, hop: Hop, error: ParseError, now: float) -> None:
         """Take what came over a connection and is no message."""
-        self._malformed(data, hop, error)
+        self._malformed(data, hop, error, now)
 
     def transport_failed(self, hop: Hop, now: float) -> None:
         """Note that a destination cannot be reached; its transactions end."""
@@ -193,15 +247,19 @@ class UserAgent:
         refusal = refusal_of(request, event.merged, self.config)
         if refusal is not None:
             self._count(f"refused_{refusal.status}")
+            self._gate.failed(event.source, now)
             self._core.respond(transaction, refusal.status, now, headers=refusal.headers)
         elif request.method == "CANCEL":
             self._cancel(transaction, request, now)
         elif request.to.tag is not None:
-            self._in_dialog(transaction, request, now)
+            self._in_dialog(event, now)
         elif request.method == "INVITE":
             self._invited(transaction, event.source, now)
         elif request.method == "OPTIONS":
+            self._gate.failed(event.source, now)
             self._options(transaction, request, now)
+        elif request.method == "REGISTER":
+            self._core.emit(RegisterReceived(transaction, request, event.source))
         else:
             # section 12.2.2; a REFER outside a dialog would have us call anybody (RFC 3515)
             self._core.respond(transaction, 403 if request.method == "REFER" else 481, now)
@@ -214,10 +272,12 @@ class UserAgent:
         else:
             InboundCall(self._core, transaction, source, now, replaced)
 
-    def _in_dialog(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+    def _in_dialog(self, event: RequestReceived, now: float) -> None:
+        transaction, request, source = event.transaction, event.request, event.source
         call = self._call_of(request)
         if call is None:
             self._count("refused_481")
+            self._gate.failed(source, now)
             self._core.respond(transaction, 481, now)
         else:
             call.handle_request(transaction, request, now)
@@ -250,9 +310,12 @@ class UserAgent:
         headers = [("Accept", ", ".join(self.config.accept)), *self._core.capabilities()]
         self._core.respond(transaction, status, now, headers=headers)
 
-    def _malformed(self, data: bytes, source: Hop, error: ParseError) -> None:
+    def _malformed(self, data: bytes, source: Hop, error: ParseError, now: float) -> None:
         """Answer a request that cannot be read, if enough of it can (section 8.2)."""
         self._count("malformed")
+        if not self._admits(source, now):
+            return
+        self._gate.failed(source, now)
         request = salvage(data)
         if request is None:
             return
@@ -264,6 +327,12 @@ class UserAgent:
             self._core.layer.send(bytes(response), hop)
         except ParseError:
             return
+
+    def _admits(self, source: Hop, now: float) -> bool:
+        admitted = self._gate.admits(source, now)
+        if not admitted:
+            self._count("throttled")
+        return admitted
 
     def _count(self, what: str) -> None:
         self._core.counters[what] += 1

@@ -17,6 +17,7 @@ from .replaces import Replaces
 
 if TYPE_CHECKING:
     from .call import Call
+    from .transaction.base import ServerTransaction
     from .uac import OutboundCall
     from .uas import InboundCall
 
@@ -30,6 +31,15 @@ class InviteReceived:
     source: Hop
     replaces: Call | None = None
     """The call whose place it wants (RFC 3891)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterReceived:
+    """A user agent wants to be registered; answer by `UserAgent.respond`."""
+
+    transaction: ServerTransaction
+    request: Request
+    source: Hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +273,7 @@ class Released:
     call: Call
 
 
-Event = (
+CallEvent = (
     InviteReceived
     | Cancelled
     | Acknowledged
@@ -291,3 +301,6 @@ Event = (
     | RequestAnswered
     | Released
 )
+"""What happens to a call, which is its `call`."""
+
+Event = CallEvent | RegisterReceived

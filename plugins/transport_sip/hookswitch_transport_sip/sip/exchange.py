@@ -141,6 +141,8 @@ class InviteExchange(Exchange):
     """An INVITE: it can be cancelled, and its 2xx are acknowledged here."""
 
     cancelled = False
+    was_heard = False
+    """Whether anything has come back, be it 100, and be it to an earlier try."""
     _provisional = False
     _cancel_sent = False
 
@@ -158,6 +160,7 @@ class InviteExchange(Exchange):
         return not self.cancelled and super()._may_retry(response)
 
     def _answered(self, event: ResponseReceived, now: float) -> None:
+        self.was_heard = True
         if event.response.status < 200:
             self._provisional = True
             if self.cancelled:

@@ -67,6 +67,11 @@ class OutboundCall(Call):
         self._exchange = InviteExchange(self.core, self._build, where, self._received, self.digest)
         self._exchange.start(now)
 
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything has come back, be it 100."""
+        return self._exchange is not None and self._exchange.was_heard
+
     def cancel(self, now: float) -> None:
         """Give up; Failed with 487 follows, or whatever the other side said first."""
         self._require(CallState.EARLY)

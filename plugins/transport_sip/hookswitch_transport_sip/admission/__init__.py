@@ -1,0 +1,1 @@
+"""Who may come in: challenges, trust, throttling. No I/O, no clock."""

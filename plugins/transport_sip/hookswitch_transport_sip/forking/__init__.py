@@ -1,0 +1,1 @@
+"""One call to several targets. No I/O, no clock."""

@@ -1,0 +1,1 @@
+"""Registrations as the application sees them: attempts, decisions, what is kept on disk."""

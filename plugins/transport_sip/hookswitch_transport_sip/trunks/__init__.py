@@ -1,0 +1,1 @@
+"""Trunks: PBXs and carriers we register with, or that are simply there. No I/O, no clock."""
