@@ -24,7 +24,8 @@ from hookswitch.events.registry import EventTypes
 from hookswitch.events.rooms import RoomBridged
 
 TABLE = {
-    "leg.ringing": "leg_type from to headers sip_headers offered_codecs source_address uri",
+    "leg.ringing": "leg_type from to headers sip_headers offered_codecs source_address uri "
+    "authenticated auth_username registered_user trunk_id",
     "leg.early_media": "leg_type",
     "leg.connected": "leg_type",
     "leg.hold": "leg_type",
