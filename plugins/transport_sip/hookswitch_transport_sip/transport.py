@@ -11,6 +11,7 @@ from hookswitch.codecs.base import CodecInfo
 from hookswitch.plugin import (
     BadRequest,
     CallerIdentity,
+    HookswitchError,
     Leg,
     LegOptions,
     LegState,
@@ -198,10 +199,12 @@ class SipTransport(Transport):
         offer = None if request.late_offer else media.negotiation.offer()
         try:
             call = self._dial(leg, dialling.waves, partial(self._invite, request, offer))
-        except ParseError as error:
+        except (ParseError, HookswitchError) as error:
             media.close()
             await leg.disconnected("invite_failed")
-            raise BadRequest(f"headers: {error}") from None
+            if isinstance(error, ParseError):
+                raise BadRequest(f"headers: {error}") from None
+            raise
         call.media = media
         leg.call = call
         for dialogue in call.dialogues:
