@@ -192,14 +192,14 @@ class RtpBank:
             lane.playout.catch_up()
 
     def gather(self, now: float) -> None:
-        """Read the sockets ahead of the tick."""
-        self._receiver.gather(now)
-
-    def pull(self, inputs: Frames, now: float) -> None:
-        """Take what has arrived and write the next 20 ms of every port into its input row."""
+        """Take what has arrived ahead of the tick, which then finds little left to do."""
         for batch in self._receiver.drain(now):
             self._opener.take(batch)
             self._take(batch, now)
+
+    def pull(self, inputs: Frames, now: float) -> None:
+        """Take what has arrived and write the next 20 ms of every port into its input row."""
+        self.gather(now)
         self._ticks += 1
         if self._ticks % _SUPERVISION_TICKS == 0:
             self._receive_rtcp(now)

@@ -2,8 +2,7 @@
 
 What runs once per packet is little more than the system call. Each look at the sockets reads at
 most one packet of each, which bounds what a flood at one port can cost the others; the vectorised
-code gets rounds in which every slot occurs once. Most packets are read shortly before the tick,
-while nobody waits for them (`gather`); the tick then reads the few that came since.
+code gets rounds in which every slot occurs once.
 """
 
 from __future__ import annotations
@@ -66,9 +65,6 @@ class Receiver:
         self._views: list[memoryview] = []
         self._receive: dict[int, Callable[[memoryview], int]] = {}
         self._slot: dict[int, int] = {}
-        self._gathered: dict[int, int] = {}
-        """Slots by descriptor of the round being read, in the order of its rows."""
-        self._lengths: list[int] = []
         self._unsettled: set[Endpoint] = set()
         self._calm: dict[int, Endpoint] = {}
         self._arrivals = arrivals
@@ -89,7 +85,6 @@ class Receiver:
         """Stop watching, before the endpoint closes."""
         fd = endpoint.rtp.fileno()
         self._epoll.unregister(fd)
-        self._forget(fd)
         del self._receive[fd], self._slot[fd]
         self._unsettled.discard(endpoint)
         self._disturb(endpoint)
@@ -121,13 +116,6 @@ class Receiver:
         ready = self._rtcp_epoll.poll(0, RTCP_PER_CALL) if self._rtcp_slot else []
         return [self._rtcp_slot[fd] for fd, _ in ready]
 
-    def gather(self, now: float) -> None:
-        """Read one packet of each socket that has one; the next `drain` hands them over."""
-        self._arrivals.begin(now)
-        ready = self._ready()
-        gathered = self._gathered
-        self._receive_one_each([fd for fd in ready if fd not in gathered] if gathered else ready)
-
     def drain(self, now: float) -> Iterator[Round]:
         """Read until all sockets are empty or have had their share.
 
@@ -135,49 +123,41 @@ class Receiver:
         """
         self._arrivals.begin(now)
         settling = list(self._unsettled)
+        fds: list[int] = []
+        lengths: list[int] = []
         for _ in range(ROUNDS):
-            ready = self._ready()
+            ready = [fd for fd, _ in self._epoll.poll(0, max(len(self._views), 1))]
             if not ready:
                 break
-            if not self._gathered.keys().isdisjoint(ready):
-                yield self._round()
-            self._receive_one_each(ready)
-        if self._gathered:
-            yield self._round()
+            if fds and not set(fds).isdisjoint(ready):
+                yield self._round(fds, lengths)
+                fds, lengths = [], []
+            self._receive_one_each(ready, lengths)
+            fds += ready
+        if fds:
+            yield self._round(fds, lengths)
         if not ready:
             self._settle(settling)
 
-    def _ready(self) -> list[int]:
-        return [fd for fd, _ in self._epoll.poll(0, max(len(self._views), 1))]
-
-    def _receive_one_each(self, ready: list[int]) -> None:
+    def _receive_one_each(self, ready: list[int], lengths: list[int]) -> None:
         """Read one datagram of each descriptor into the rows after those already filled."""
-        receive, slots, lengths = self._receive, self._slot, self._lengths
-        read = len(lengths)
-        free = self._views[read:] if read else self._views
+        receive = self._receive
+        free = self._views[len(lengths) :] if lengths else self._views
         for fd, view in zip(ready, free, strict=False):
             try:
                 lengths.append(receive[fd](view))
             except OSError:
                 # A peer that refused what we sent: the system says so at the next call.
-                self._errors[slots[fd]] += 1
+                self._errors[self._slot[fd]] += 1
                 lengths.append(NOTHING)
-        self._gathered.update((fd, slots[fd]) for fd in ready[: len(lengths) - read])
 
-    def _round(self) -> Round:
-        slots, lengths = self._gathered, self._lengths
-        self._gathered, self._lengths = {}, []
+    def _round(self, fds: list[int], lengths: list[int]) -> Round:
+        slot_of = self._slot
         return Round(
-            np.fromiter(slots.values(), np.intp, len(slots)),
-            self.staging[: len(slots)],
+            np.array([slot_of[fd] for fd in fds], np.intp),
+            self.staging[: len(fds)],
             np.array(lengths, np.int64),
         )
-
-    def _forget(self, fd: int) -> None:
-        """What was gathered of a port that closes is nobody's."""
-        if fd in self._gathered:
-            row = list(self._gathered).index(fd)
-            self._lengths[row] = NOTHING
 
     def _settle(self, endpoints: list[Endpoint]) -> None:
         """These were connected before this drain, and their queues have been empty since."""
