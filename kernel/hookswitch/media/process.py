@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -16,7 +17,9 @@ def run(target: str, fd: int) -> None:
     # then ends its workers itself by hanging up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    end = socket.socket(fileno=fd)
+    # The number is that of a server with thousands of sockets; select() knows only small ones.
+    end = socket.socket(fileno=os.dup(fd))
+    os.close(fd)
     end.setblocking(False)
     try:
         load(target)(end)
