@@ -7,6 +7,7 @@ Payloads of changing size, protected packets and telephone events cost a little 
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -162,11 +163,9 @@ class SendGroup:
         """What goes out when every port sends a payload of the group's one size."""
         if self._sealer is None:
             return zip(self._sends, self._views, self._senders, strict=False)
-        status = self._sealer.seal_all(HEADER + self._width)
+        failed = self._sealer.seal_all(HEADER + self._width)
         packets = zip(self._sends, self._sealed_views, self._senders, strict=False)
-        if any(status):
-            return [each for each, failed in zip(packets, status, strict=False) if not failed]
-        return packets
+        return packets if failed is None else itertools.compress(packets, ~failed)
 
     def _one_by_one(self, sizes: Ints | None, digits: dict[int, bytes]) -> list[Outgoing]:
         """What goes out now: packets of their own size, digits in place of audio, protection."""
