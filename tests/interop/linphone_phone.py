@@ -1,6 +1,6 @@
 """A Linphone, as a program: commands on stdin, what happens on stdout, a JSON object per line.
 
-    python linphone_phone.py <sip port> [<line for its configuration>…]
+    python linphone_phone.py <sip port> [srtp] [<line for its configuration>…]
 
 Commands: ``{"dial": uri}``, ``{"write": text}``, ``{"press": digits}``, ``{"hang_up": true}``,
 ``{"lose": percent}`` of the packets it sends in calls to come, ``{"quit": true}``. It answers every
@@ -25,7 +25,7 @@ _CONFIG = """\
 sip_port={port}
 sip_tcp_port=0
 sip_tls_port=0
-media_encryption=none
+media_encryption={encryption}
 {lines}
 [net]
 mtu=1300
@@ -82,7 +82,10 @@ class Phone:
 
     def __init__(self, port: int, lines: list[str]) -> None:
         factory = _function("factory_get", _P)()
-        config = _CONFIG.format(port=port, lines="\n".join(lines)).encode()
+        encryption = "none"
+        if lines and lines[0] == "srtp":
+            encryption = lines.pop(0)
+        config = _CONFIG.format(port=port, encryption=encryption, lines="\n".join(lines)).encode()
         config = _function("config_new_from_buffer", _P, _S)(config)
         create = _function("factory_create_core_with_config_3", _P, _P, _P, _P)
         self._core = create(factory, config, None)

@@ -80,7 +80,7 @@ class CallMedia:
         enabled = switch.settings.rtt_enabled
         self.text = CallText(leg, take_ports, signalling_ip, self._cname, enabled=enabled)
         self.negotiation = SessionNegotiation(
-            AudioNegotiation(local), self.text.port, offer_text=rtt
+            AudioNegotiation(local), self.text.port, SrtpKeys.generate(), offer_text=rtt
         )
         self._inband_dtmf = inband_dtmf or settings.sip_inband_dtmf
         self._opened: PortSpec | None = None

@@ -88,6 +88,10 @@ class Context:
         """A single packet as SRTP."""
         return self._whole(lib.srtp_protect, packet, TRAILER)
 
+    def unprotect(self, packet: bytes) -> bytes | None:
+        """What is in a single SRTP packet; None when it is not genuine, or came before."""
+        return self._whole(lib.srtp_unprotect, packet, 0)
+
     def _whole(self, function: Any, packet: bytes, room: int) -> bytes | None:
         data, size = ffi.new("char[]", len(packet) + room), ffi.new("int *", len(packet))
         data[0 : len(packet)] = packet

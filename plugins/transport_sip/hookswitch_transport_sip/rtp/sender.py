@@ -23,7 +23,8 @@ from .endpoint import Endpoint
 from .lane import as_slice
 from .libsrtp import TRAILER
 from .packets import HEADER
-from .srtp import Sealer, Security
+from .security import Security
+from .srtp import Sealer
 from .telephone_events import EventSender
 
 Ints = NDArray[np.int64]
