@@ -179,7 +179,12 @@ def server(case: Case, seconds: float) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         prompt = _prompt(Path(folder))
         asked = {"": [], "prompts": [("play", prompt)], "recordings": [("record", {})]}[case.also]
-        running = Server(Path(folder), MEDIA_DIR=folder, RECORDING_DIR=f"{folder}/recordings")
+        running = Server(
+            Path(folder),
+            MEDIA_DIR=folder,
+            RECORDING_DIR=f"{folder}/recordings",
+            RTP_TIMEOUT="3600",  # phones are silent until all are called
+        )
         srtp = "off" if case.suite == "-" else "required"
         called = {"codecs": [case.codec], "srtp": srtp}
         try:
