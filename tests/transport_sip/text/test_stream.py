@@ -169,6 +169,17 @@ def test_protected_text_is_read_by_who_has_the_keys() -> None:
     assert exchange(bob, alice, BOB, 1.1) == "yes"
 
 
+def test_text_under_a_key_that_has_expired_is_not_read() -> None:
+    alice = protected(BOB, 1, keys("a", "b"))
+    bob = protected(ALICE, 2, replace(keys("b", "a"), lifetime=3))
+    read = ""
+    for second in range(1, 6):
+        alice.write(str(second), float(second))
+        read += exchange(alice, bob, ALICE, float(second))
+    assert read == "12", "its first packet is a byte order mark"
+    assert bob.refused == 3
+
+
 def test_plain_text_is_none_where_it_must_be_protected() -> None:
     alice, bob = stream(BOB, 1), protected(ALICE, 2, keys("b", "a"))
     alice.write("plain", 1.0)

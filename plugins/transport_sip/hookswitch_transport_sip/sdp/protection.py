@@ -63,7 +63,8 @@ class Protection:
         if theirs is None or (policy == "off" and not is_secure(offer)):
             return None, None  # who insists on none and offers some gets none
         ours = keys[theirs.suite]
-        return SrtpKeys(theirs.suite, ours, theirs.key), Crypto(theirs.tag, theirs.suite, ours)
+        agreed = SrtpKeys(theirs.suite, ours, theirs.key, lifetime=theirs.lifetime)
+        return agreed, Crypto(theirs.tag, theirs.suite, ours)
 
 
 def suits(media: MediaDescription, policy: Srtp, keys: Mapping[str, Secret]) -> bool:

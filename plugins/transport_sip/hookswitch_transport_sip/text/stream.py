@@ -70,7 +70,8 @@ class TextStream:
         self.flooded = 0
         """Packets beyond what a second may bring."""
         self.refused = 0
-        """Packets that were not genuine, or came a second time."""
+        """Packets that were not genuine, came a second time, or under a key that has expired."""
+        self._under_key = 0
         self._security = (
             Security(params.srtp, numbers.ssrc, numbers.sequence) if params.srtp else None
         )
@@ -96,6 +97,7 @@ class TextStream:
         if self._security is not None and params.srtp and params.srtp != self.params.srtp:
             known = self._security.rollover(self._last.ssrc) if self._last else None
             self._security.rekey(replace(params.srtp, rollover=known))
+            self._under_key = 0
         self.params = params
         self._lock.renegotiate(params.remote, params.signalling_ip)
         self._sender.configure(params.send)
@@ -167,8 +169,12 @@ class TextStream:
     def _opened(self, data: bytes) -> bytes:
         """A protected packet in the clear; nothing of one that is not genuine."""
         assert self._security is not None
-        opened = self._security.unprotect(data, int.from_bytes(data[8:12], "big"))
+        life = self._security.keys.lifetime
+        opened = None
+        if life is None or self._under_key < life:
+            opened = self._security.unprotect(data, int.from_bytes(data[8:12], "big"))
         self.refused += opened is None
+        self._under_key += opened is not None
         return opened or b""
 
     def _is_flood(self, now: float) -> bool:
