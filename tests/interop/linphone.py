@@ -84,10 +84,7 @@ class Linphone:
 
 @asynccontextmanager
 async def linphone(folder: Path, *lines: str) -> AsyncIterator[Linphone]:
-    """A phone; ``lines`` go into the [sip] section of its configuration.
-
-    With ``srtp`` as the first it offers protected media only.
-    """
+    """A phone; ``lines`` go into the [sip] section of its configuration."""
     if ctypes.util.find_library("linphone") is None:
         message = "liblinphone is not installed (Debian: liblinphone10)"
         if os.environ.get("CI") == "true":

@@ -67,8 +67,8 @@ async def test_a_phone_that_calls_and_one_that_is_called(
 async def test_text_under_srtp(server: Server, api: Api, events: Events, tmp_path: Path) -> None:
     """A phone with SRTP calls and is called; its text is protected like its audio."""
     async with (
-        linphone(tmp_path / "alice", "srtp") as alice,
-        linphone(tmp_path / "bob", "srtp") as bob,
+        linphone(tmp_path / "alice", "media_encryption=srtp") as alice,
+        linphone(tmp_path / "bob", "media_encryption=srtp") as bob,
     ):
         await alice.do(dial=f"sip:room@127.0.0.1:{server.sip_port}")
         inbound = (await events.wait("leg.ringing"))["leg_id"]
