@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 
 OnReport = Callable[[PortReport], None]
 
-_ARENA_ROWS = 64
+_ARENA_ROWS = 256
+"""Rings that are served with one array operation. Memory that no ring uses is never touched."""
 
 OVERLOAD = 0.85
 """Share of its time a media worker may spend in ticks before new calls are refused."""
