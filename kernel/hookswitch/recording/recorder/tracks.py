@@ -1,7 +1,7 @@
 """All the rings that are recorded, read at once: array operations over whole arenas.
 
-A *track* is one staged file and the one or two rings that are its channels. Rings hold a second and
-are read several times in one; what was read waits in memory for the `Writer`.
+A *track* is one staged file and the one or two rings that are its channels. Rings hold two seconds
+and are read several times in that; what was read waits in memory for the `Writer`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hookswitch.media.rings import FRAMES, Arena, Pcm
+from hookswitch.media.rings import Arena, Pcm
 from hookswitch.mixer.bank import frame_samples
 
 from .doubling import PAST, Doubler
@@ -117,7 +117,7 @@ class Tracks:
 
     ``position``: how far each ring was read, by its own counter; ``offset`` makes that the first
     channel's counter, ``shift`` makes that the place in the file; ``main``: the row of the
-    recording's own track.
+    recording's own track; ``_reach``: samples that a ring still holds for sure.
     """
 
     def __init__(self, capacity: int = 256) -> None:
@@ -129,7 +129,7 @@ class Tracks:
         self._free = list(range(capacity - 1, -1, -1))
         self.position, self.offset, self.shift = (np.zeros(capacity, np.int64) for _ in range(3))
         self.main = np.zeros(capacity, np.intp)
-        self.frame = np.zeros(capacity, np.int64)
+        self.frame, self._reach = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
         self._doubler = Doubler(capacity)
         self._chunks: list[_Chunk] = []
         self._stale = False
@@ -145,7 +145,8 @@ class Tracks:
         self._tracks[row], self._pauses[row] = track, pauses
         self.position[row], self.offset[row], self.shift[row] = position, offset, shift
         self.main[row] = row if main is None else main.index
-        self.frame[row] = frame_samples(track.rate)
+        frame = self.frame[row] = frame_samples(track.rate)
+        self._reach[row] = (min(a.shape.frames for a, _ in track.sources) - CLEAR) * frame
         self._doubler.forget(row)
         self._stale = True
 
@@ -232,7 +233,7 @@ class Tracks:
         return upto
 
     def _skip_overwritten(self, rows: Rows, heard: Ints) -> None:
-        oldest = heard[rows] - (FRAMES - CLEAR) * self.frame[rows]
+        oldest = heard[rows] - self._reach[rows]
         lost = np.maximum(oldest - self.position[rows], 0)
         self.position[rows] += lost
         self.lost += int(lost.sum())
@@ -252,7 +253,7 @@ class Tracks:
             pcm = buffers[chunk.kind]
             frames = int(count[tracks].max()) // frame
             slots = (self.position[tracks] // frame)[:, None] + np.arange(frames)
-            heard = chunk.arena.heard[rows[:, None], slots % FRAMES]
+            heard = chunk.arena.heard[rows[:, None], slots % chunk.arena.shape.frames]
             place = slice(_past(chunk.kind), _past(chunk.kind) + frames * frame)
             pcm[local[tracks], chunk.channel[some], place] = heard.reshape(len(rows), -1)
             batch.marks.append((chunk.arena, rows, (self.position + count)[tracks]))
@@ -323,7 +324,7 @@ class Tracks:
         self._free.extend(range(2 * more - 1, more - 1, -1))
         self.capacity += more
         self._doubler.grow(more)
-        for name in ("position", "offset", "shift", "main", "frame"):
+        for name in ("position", "offset", "shift", "main", "frame", "_reach"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
 
