@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from hookswitch.playback.marks import Mark, unmarked
+
 from .errors import FetchError, Stopped
 from .stop import Stop
 
@@ -82,8 +84,9 @@ class SpoolReader:
     file to it, and `check` tells afterwards.
     """
 
-    def __init__(self, spool: Spool, stop: Stop) -> None:
-        self._spool, self._stop = spool, stop
+    def __init__(self, spool: Spool, stop: Stop, mark: Mark | None = None) -> None:
+        """``mark`` is cleared while the library that reads has to wait."""
+        self._spool, self._stop, self._mark = spool, stop, mark or unmarked()
         self._position = 0
         self._failure: FetchError | Stopped | None = None
         self.must_seek = False
@@ -96,7 +99,7 @@ class SpoolReader:
     def read(self, count: int) -> bytes:
         """Up to ``count`` bytes, waiting for the first; b"" is the end."""
         try:
-            with self._stop.interrupting(self._spool.wake):
+            with self._mark.outside(), self._stop.interrupting(self._spool.wake):
                 data = self._spool.read(self._position, count, self._stop)
         except (FetchError, Stopped) as failure:
             self._failure = failure.with_traceback(None)
