@@ -48,8 +48,8 @@ class Play:
     """Control to player: write a source into the *said* ring of ``row``, at the arena's rate.
 
     The arena's descriptor travels beside the message. ``repeat``: how often it is played, -1 for
-    ever. ``slot``: its mark. What the ring's ``said_in`` already counts was written by a player that
-    died: those samples are skipped, so that a prompt goes on where it was.
+    ever. ``slot``: its mark. What the ring's ``said_in`` already counts was written by a player
+    that died: those samples are skipped, so that a prompt goes on where it was.
     """
 
     id: str

@@ -14,6 +14,7 @@ from .decode import decoded
 from .fetch import Fetcher
 from .mime import parse
 from .playback import Sound
+from .shared import SharedFiles
 from .spool import SpoolReader
 from .stop import Stop
 from .tones import Tones, rounds
@@ -24,6 +25,7 @@ class Sounds:
 
     def __init__(self, fetcher: Fetcher, tones: Tones, marks: Marks) -> None:
         self._fetcher, self._tones, self._marks = fetcher, tones, marks
+        self._shared = SharedFiles()
 
     def of(self, play: Play) -> Sound:
         """The sound of a playback, not begun."""
@@ -43,7 +45,10 @@ class Sounds:
         with self._fetcher.opened(source.url, stop) as body:
             mime = told if source.mime_type else parse(body.mime_type)
             read = partial(SpoolReader, body.spool, stop, mark)
-            yield from marked(decoded(read, mime, rate, repeat, skip), mark)
+            share = None
+            if body.identity is not None:
+                share = partial(self._shared.frames, body.identity, body.spool, read)
+            yield from marked(decoded(read, mime, rate, repeat, skip, share), mark)
 
 
 def marked(blocks: Generator[Pcm], mark: Mark) -> Generator[Pcm]:

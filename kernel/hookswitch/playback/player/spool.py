@@ -32,6 +32,12 @@ class Spool:
         """Bytes that are there."""
         return self._size
 
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """Of the file as it is on the disk now: which one, how long, and when it was written."""
+        status = os.fstat(self._fd)
+        return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
     def append(self, data: bytes) -> None:
         """Write; raises OSError, as when the disk is full."""
         view, at = memoryview(data), self._start + self._size
@@ -69,6 +75,11 @@ class Spool:
         """Have waiting readers look whether they are to stop."""
         with self._changed:
             self._changed.notify_all()
+
+    def again(self) -> Spool:
+        """The same file for somebody else, who closes it; only when all is there."""
+        assert self._complete
+        return Spool(os.dup(self._fd), start=self._start, complete=True)
 
     def close(self) -> None:
         """Close the file, if it is not closed; nobody may read any more."""
