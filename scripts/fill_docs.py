@@ -52,7 +52,8 @@ def tones_table() -> str:
 
 def _pitch(tone: Tone) -> str:
     pitch = "+".join(map(str, tone.frequencies))
-    return f"{pitch} × {tone.modulation} ({tone.depth:.0%})" if tone.modulation else pitch
+    by = f" \N{MULTIPLICATION SIGN} {tone.modulation} ({tone.depth:.0%})"
+    return pitch + by if tone.modulation else pitch
 
 
 def _pulse(pulse: Pulse) -> str:
