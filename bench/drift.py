@@ -6,9 +6,10 @@ noise; a WebSocket leg listens. The room is recorded, mixed and with a channel f
 one of the legs. In all that, bursts are found by cross-correlation, to a part of a sample.
 
 ``drift`` is how far the bursts of the last ten seconds lie from where those of the first ten would
-have them, by the senders' clock; ``steps`` counts seconds at which bursts moved by more than a
-sample, which a jitter buffer does when a packet was late: ``late`` is the longest that a sender
-was. All in samples of 16 kHz.
+have them, by the senders' clock. ``steps`` counts seconds at which bursts moved by more than a
+sample: a jitter buffer does that when a packet was late, and the mixer when it had to give up
+ticks. On a machine that has time for this there are none; ``late`` is the longest that a sender
+was, by its own clock. ``between`` is the drift without the steps. All in samples of 16 kHz.
 """
 
 from __future__ import annotations
@@ -206,7 +207,8 @@ def _find(part: Sound, spectrum: NDArray[np.complex128], size: int) -> float:
 def report(senders: list[Sender], sounds: Mapping[str, Sound]) -> None:
     """Print how well each sender's time was kept, wherever it is heard."""
     print(
-        f"{'where':24}{'sender':8}{'bursts':>7}{'lost':>6}{'drift':>8}{'most off':>10}{'steps':>7}"
+        f"{'where':24}{'sender':8}{'bursts':>7}{'lost':>6}{'drift':>9}{'most off':>10}{'steps':>7}"
+        f"{'between':>9}"
     )
     for where, sound in sounds.items():
         for sender in senders:
@@ -218,12 +220,14 @@ def report(senders: list[Sender], sounds: Mapping[str, Sound]) -> None:
             found = places(sound, sender.burst)
             offset = found - np.arange(len(found)) * RATE
             offset -= np.nanmedian(offset[:10])
-            steps = int(np.count_nonzero(np.abs(np.diff(offset[~np.isnan(offset)])) > 1))
+            moves = np.diff(offset[~np.isnan(offset)])
+            steps = int(np.count_nonzero(np.abs(moves) > 1))
+            between = float(moves[np.abs(moves) <= 1].sum())
             drift = float(np.nanmedian(offset[-10:]))
             lost = int(np.count_nonzero(np.isnan(found)))
             most = float(np.nanmax(np.abs(offset)))
-            print(f"{where:24}{sender.name:8}{len(found):7}{lost:6}{drift:8.2f}{most:10.2f}"
-                  f"{steps:7}")  # fmt: skip
+            print(f"{where:24}{sender.name:8}{len(found):7}{lost:6}{drift:9.2f}{most:10.2f}"
+                  f"{steps:7}{between:9.2f}")  # fmt: skip
     print("late: " + ", ".join(f"{one.name} {one.late * 1000:.0f} ms" for one in senders))
 
 

@@ -1,7 +1,8 @@
 """The player as the control process sees it: started when it is first needed, and again if it dies.
 
 What plays is kept here, so that a new player goes on where the old one was. A file that was being
-decoded when the player died may be why: one at whose side it has died twice is given up.
+decoded when the player died is a suspect. The next player is given the suspects last, and one by
+one, so that it dies of one at a time: it is the one that was there both times, and is given up.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,12 @@ TARGET = "hookswitch.playback.player.worker:main"
 DEATHS = 2
 """So often may the player die while it decodes a file."""
 
+MOST_DEATHS = 4
+"""So often, if another file was always there too."""
+
+TRIAL = 1.0
+"""Seconds until the next suspect is given to the player, if nothing is heard of the one before."""
+
 GIVEN_UP_FOR = 300.0
 """Seconds for which such a file is not tried again: each trial costs all others a player."""
 
@@ -64,6 +71,10 @@ class Player:
         """How often the player died while it decoded what is played now."""
         self._given_up: dict[Source, float] = {}
         """Until when."""
+        self._suspects: deque[str] = deque()
+        """Playbacks the new player has not been given yet."""
+        self._on_trial: str | None = None
+        self._next_trial: asyncio.TimerHandle | None = None
 
     def play(
         self,
@@ -98,10 +109,13 @@ class Player:
         """End what plays; one that has ended is no error."""
         if self._forget(playback) and self._worker is not None:
             self._worker.send(StopPlaying(playback))
+            self._acquit(playback)
 
     async def stop(self) -> None:
         """End the process."""
         self._playing.clear()
+        self._suspects.clear()
+        self._acquit(self._on_trial)
         if self._worker is not None:
             await self._worker.stop()
         if self._marks is not None:
@@ -112,8 +126,31 @@ class Player:
         assert self._worker is not None
         assert self._marks is not None
         self._worker.send(self._config, [self._marks.fd])
-        for playing in self._playing.values():
-            self._worker.send(playing.message, [playing.fd])
+        self._suspects.clear()
+        for playback, playing in self._playing.items():
+            if self._deaths[playing.message.source]:
+                self._suspects.append(playback)
+            else:
+                self._worker.send(playing.message, [playing.fd])
+        self._try_next()
+
+    def _try_next(self) -> None:
+        """Give the player the next suspect, if there is one."""
+        if self._next_trial is not None:
+            self._next_trial.cancel()
+        self._on_trial = self._next_trial = None
+        while self._suspects and self._on_trial is None:
+            playing = self._playing.get(self._suspects.popleft())
+            if playing is not None and self._worker is not None:
+                self._on_trial = playing.message.id
+                self._worker.send(playing.message, [playing.fd])
+                loop = asyncio.get_running_loop()
+                self._next_trial = loop.call_later(TRIAL, self._try_next)
+
+    def _acquit(self, playback: str | None) -> None:
+        """The player lives on: it did not die of the beginning of this one."""
+        if playback is not None and playback == self._on_trial:
+            self._try_next()
 
     def _hear(self, message: Any, fds: list[int]) -> None:
         if not isinstance(message, Told):
@@ -124,15 +161,23 @@ class Player:
         if not isinstance(message, PlayStarted):
             self._forget(message.id)
         playing.on_told(message)
+        self._acquit(message.id)
 
     def _mourn(self) -> None:
         """The player died: count it against what it was decoding."""
-        suspects = {one.message.source for one in self._playing.values() if one.mark.is_set}
+        if self._next_trial is not None:
+            self._next_trial.cancel()
+            self._next_trial = None
+        there = {one.message.source for one in self._playing.values() if one.mark.is_set}
         for one in self._playing.values():
             one.mark.clear()
-        self._deaths.update(suspects)
-        for source in suspects:
-            if self._deaths[source] >= DEATHS:
+        self._deaths.update(there)
+        if not there or (most := max(self._deaths[source] for source in there)) < DEATHS:
+            return
+        worst = [source for source in there if self._deaths[source] == most]
+        if len(worst) == 1 or most >= MOST_DEATHS:
+            self._deaths.clear()  # it is known now whose deaths they were
+            for source in worst:
                 self._give_up(source)
 
     def _give_up(self, source: Source) -> None:
@@ -184,7 +229,6 @@ class _Slots:
 def _deadly(playback: str) -> PlayFailed:
     return PlayFailed(
         playback,
-        f"the player died {DEATHS} times while it decoded this file: it is damaged in a way the "
-        f"decoder cannot bear, and is not tried again for {GIVEN_UP_FOR:.0f} seconds; "
-        "convert it, or play another one",
+        "the player died of this file, again and again: it is damaged in a way the decoder cannot "
+        f"bear, and is not tried again for {GIVEN_UP_FOR:.0f} seconds; convert it, or play another",
     )
