@@ -96,8 +96,8 @@ class Load:
             while queue[0][0] <= now:
                 due, number = queue[0]
                 self._send(self.phones[number])
-                # Who is late for lack of a processor leaves packets out: made up for in one go, they
-                # would keep it from hearing anything.
+                # Who is late for lack of a processor leaves packets out: all made up for at once,
+                # they would keep it from hearing anything.
                 heapq.heapreplace(queue, (max(due + PERIOD, now - PERIOD), number))
             left = max(queue[0][0] - time.monotonic(), 0.0)
             for fd, _ in self._poll.poll(left, 256):
