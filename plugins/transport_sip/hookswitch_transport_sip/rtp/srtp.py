@@ -78,13 +78,17 @@ class Opener:
         rows, slots = self._rows, batch.slots[which]
         rows.lengths[which] = batch.lengths[which]
         columns = (self._handles[slots], rows.data[which], rows.sizes[which])
-        status = np.array(list(map(unprotect, *(column.tolist() for column in columns))))
+        status = _done(unprotect, *(column.tolist() for column in columns))
         batch.lengths[which] = np.where(status == 0, rows.lengths[which], NOTHING)
         if self._unproven or np.count_nonzero(status):
             self._judge(slots, batch, which, status)
 
     def _judge(
-        self, slots: NDArray[np.intp], batch: Round, which: NDArray[np.intp], status: Ints
+        self,
+        slots: NDArray[np.intp],
+        batch: Round,
+        which: NDArray[np.intp],
+        status: NDArray[np.uint8],
     ) -> None:
         self.refused[slots] += status != 0
         for slot, row, result in zip(slots.tolist(), which.tolist(), status.tolist(), strict=True):
@@ -120,8 +124,8 @@ class Sealer:
     def seal_all(self, length: int) -> Flags | None:
         """Protect a packet of this length in every row; which must not be sent, if some failed."""
         self._lengths[self._order] = length
-        status = list(map(lib.srtp_protect, *self._columns))
-        return self._in_order(np.array(status) != 0) if any(status) else None
+        status = _done(lib.srtp_protect, *self._columns)
+        return self._in_order(status != 0) if np.count_nonzero(status) else None
 
     def seal(self, lengths: Ints) -> Ints:
         """Protect packets of these lengths (0: there is none); answers their lengths now.
@@ -132,7 +136,7 @@ class Sealer:
         there = lengths[self._turn] > 0
         columns = [list(itertools.compress(column, there)) for column in self._columns]
         failed = np.zeros(len(there), np.bool_)
-        failed[there] = np.array(list(map(lib.srtp_protect, *columns)), np.int64) != 0
+        failed[there] = _done(lib.srtp_protect, *columns) != 0
         return np.where(self._in_order(failed) | (lengths == 0), 0, self._lengths[self._order])
 
     def _in_order(self, flags: Flags) -> Flags:
@@ -140,3 +144,8 @@ class Sealer:
         sent = np.empty_like(flags)
         sent[self._turn] = flags
         return sent
+
+
+def _done(function: Pointer, *columns: list[Pointer]) -> NDArray[np.uint8]:
+    """The statuses of a function of libsrtp, called once per row; 0 is success."""
+    return np.frombuffer(bytes(map(function, *columns)), np.uint8)
