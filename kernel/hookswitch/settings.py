@@ -66,6 +66,14 @@ def origins(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+def host_names(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each part is the name of a host, or ``*``."""
+    for part in parts:
+        if part != "*" and not re.fullmatch(r"[\w.-]+", part):
+            raise ValueError(f"{part!r} is no name of a host, such as voice.example.com")
+    return parts
+
+
 def networks(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Check that each part is an IP address or a CIDR network."""
     for part in parts:
@@ -177,6 +185,11 @@ class KernelSettings(Settings):
     )
     cors_origins: Annotated[CommaSeparated, AfterValidator(origins)] = Field(
         (), description="Origins of web pages that may call the API; * for any"
+    )
+    http_hosts: Annotated[CommaSeparated, AfterValidator(host_names)] = Field(
+        (),
+        description="Names, beside localhost, that callers may know this server by while no "
+        "API_KEYS are set; * for any",
     )
     recording_keep_local: bool = Field(
         False, description="Keep a recording's local file when it was stored elsewhere (S3)"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from hookswitch.api.keys import AllowedAddresses, ApiKey, check_exposure, key_for, parse_keys
@@ -153,11 +155,97 @@ async def preflight(server: RunningSwitch) -> httpx.Response:
     return await server.http.options("/v1/rooms", headers=asked)
 
 
-async def test_pages_from_elsewhere_are_not_served_by_default(tmp_path: Path) -> None:
+PLAIN = {"Content-Type": "text/plain"}
+"""What a page may send anywhere without asking first."""
+
+
+async def open_socket(server: RunningSwitch, path: str, **options: Any) -> int:
+    try:
+        async with connect(f"{server.ws}{path}", proxy=None, **options):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+@pytest.mark.parametrize(
+    "origin", [ORIGIN, "null", "http://localhost:1", "https://{own}", "http://[", ""]
+)
+async def test_pages_from_elsewhere_can_do_nothing(tmp_path: Path, origin: str) -> None:
     async with run_switch(tmp_path) as server:
         assert "access-control-allow-origin" not in (await preflight(server)).headers
-        answer = await server.http.get("/v1/rooms", headers={"Origin": ORIGIN})
-        assert "access-control-allow-origin" not in answer.headers
+        await server.ask("POST", "/v1/rooms", {"id": "r"}, status=201)
+        origin = origin.replace("{own}", server.address)
+        headers = {**PLAIN, "Origin": origin}
+        for method, path in (("POST", "/v1/rooms"), ("POST", "/rooms"), ("GET", "/v1/rooms")):
+            answer = await server.http.request(method, path, headers=headers, content="{}")
+            assert answer.status_code == 403
+            assert "CORS_ORIGINS" in answer.json()["error"]
+        for path in ("/v1/vsi", "/vsi", "/v1/rooms/r/ws", "/v1/legs/websocket"):
+            assert await open_socket(server, path, additional_headers={"Origin": origin}) == 403
+        assert [room["id"] for room in await server.ask("GET", "/v1/rooms")] == ["r"]
+
+
+async def test_our_own_pages_and_programs_are_served(tmp_path: Path) -> None:
+    async with run_switch(tmp_path) as server:
+        port = server.address.rpartition(":")[2]
+        for host in (server.address, f"localhost:{port}", f"[::1]:{port}"):
+            headers = {**PLAIN, "Host": host, "Origin": f"http://{host}"}
+            answer = await server.http.post("/v1/rooms", headers=headers, content="{}")
+            assert answer.status_code == 201, host
+        for written, origin in (("127.0.0.1:80", "127.0.0.1"), ("LocalHost", "localhost")):
+            headers = {"Host": written, "Origin": f"http://{origin}"}
+            assert (await server.http.get("/v1/rooms", headers=headers)).status_code == 200
+        assert await open_socket(server, "/v1/vsi", origin=f"http://{server.address}") == 101
+        assert await open_socket(server, "/v1/vsi") == 101
+
+
+@pytest.mark.parametrize(("trust", "expected"), [(True, 200), (False, 403)])
+async def test_a_proxy_tells_that_pages_come_over_tls(
+    tmp_path: Path, trust: bool, expected: int
+) -> None:
+    async with run_switch(tmp_path, trust_proxy_headers=trust) as server:
+        headers = {"Host": "127.0.0.1", "Origin": "https://127.0.0.1", "X-Forwarded-Proto": "https"}
+        assert (await server.http.get("/v1/rooms", headers=headers)).status_code == expected
+
+
+@pytest.mark.parametrize("allowed", [ORIGIN, "*"])
+async def test_pages_of_named_origins_open_sockets(tmp_path: Path, allowed: str) -> None:
+    async with run_switch(tmp_path, cors_origins=allowed) as server:
+        assert await open_socket(server, "/v1/vsi", origin=ORIGIN) == 101
+        elsewhere = await open_socket(server, "/v1/vsi", origin=f"{ORIGIN}:8443")
+        assert elsewhere == (101 if allowed == "*" else 403)
+
+
+async def test_a_name_that_was_made_to_lead_here_is_refused(tmp_path: Path) -> None:
+    async with run_switch(tmp_path) as server:
+        for host in ("evil.example.com", "localhost.evil.example.com:80", "127.0.0.1.nip.io"):
+            headers = {**PLAIN, "Host": host, "Origin": f"http://{host}"}
+            for method, path in (("POST", "/v1/rooms"), ("GET", "/metrics"), ("GET", "/docs")):
+                answer = await server.http.request(method, path, headers=headers, content="{}")
+                assert answer.status_code == 421
+                assert "HTTP_HOSTS" in answer.json()["error"]
+            for path, expected in (("/healthz", 200), ("/readyz", 200)):
+                assert (await server.http.get(path, headers=headers)).status_code == expected
+        assert await server.ask("GET", "/v1/rooms") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"http_hosts": "voice.example.com,other"}, 200),
+        ({"http_hosts": "Voice.Example.com"}, 200),
+        ({"http_hosts": "*"}, 200),
+        ({"http_hosts": "example.com"}, 421),
+        ({"http_addr": "voice.example.com:8080"}, 200),
+        ({"api_keys": KEYS}, 200),
+    ],
+)
+async def test_names_that_are_known_are_served(
+    tmp_path: Path, settings: dict[str, str], expected: int
+) -> None:
+    async with run_switch(tmp_path, **settings) as server:
+        headers = {"Host": "voice.example.com:8080", **bearer("touch")}
+        assert (await server.http.get("/v1/rooms", headers=headers)).status_code == expected
 
 
 async def test_pages_of_named_origins_are_served(tmp_path: Path) -> None:
@@ -173,6 +261,7 @@ async def test_pages_of_named_origins_are_served(tmp_path: Path) -> None:
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         headers["Origin"] = "https://elsewhere.example.com"
         answer = await server.http.get("/v1/rooms", headers=headers)
+        assert answer.status_code == 403
         assert "access-control-allow-origin" not in answer.headers
 
 

@@ -15,6 +15,7 @@ from hookswitch.switch import Switch
 
 from .answers import error_response, json_response
 from .asgi_socket import deny
+from .browsers import BrowserGuard
 from .guard import AddressGuard, KeyGuard
 from .metrics import Metrics
 from .openapi import describe
@@ -59,6 +60,7 @@ def create_app(switch: Switch) -> ASGIApp:
             allow_methods=["*"],
             allow_headers=["*"],
         )
+    inner = BrowserGuard(inner, switch.settings, switch.instance_id)
     return AddressGuard(inner, switch.settings, switch.instance_id)
 
 

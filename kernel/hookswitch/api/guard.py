@@ -17,7 +17,9 @@ from .keys import AllowedAddresses, ApiKey, key_for, parse_keys
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 """Paths that need no key (but an allowed address)."""
 
-_CALLERS = ("http", "websocket")
+CALLERS = ("http", "websocket")
+"""Types of ASGI scopes behind which somebody is."""
+
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _READABLE_STREAMS = frozenset({"/vsi", "/v1/vsi"})
 """WebSockets a read key may open; the stream itself refuses it commands that change something."""
@@ -33,9 +35,9 @@ class AddressGuard:
         self._instance_id = instance_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in _CALLERS and self._address(scope) not in self._allowed:
+        if scope["type"] in CALLERS and self._address(scope) not in self._allowed:
             response = error_response(403, "your address is not allowed here", self._instance_id)
-            await _refuse(response, scope, receive, send)
+            await refuse(response, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -54,24 +56,25 @@ class KeyGuard:
         self._instance_id = instance_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in _CALLERS and self._keys and not _is_open(scope):
+        if scope["type"] in CALLERS and self._keys and not _is_open(scope):
             key = key_for(self._keys, _secret(scope, Headers(scope=scope)))
             if key is None:
                 message = "an API key is needed: Authorization: Bearer <secret>"
                 response = error_response(401, message, self._instance_id)
                 response.headers["WWW-Authenticate"] = "Bearer"
-                await _refuse(response, scope, receive, send)
+                await refuse(response, scope, receive, send)
                 return
             if key.scope == "read" and not _reads(scope):
                 message = f"key {key.name} may only read"
                 response = error_response(403, message, self._instance_id)
-                await _refuse(response, scope, receive, send)
+                await refuse(response, scope, receive, send)
                 return
             scope["api_key"] = key
         await self._app(scope, receive, send)
 
 
-async def _refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer instead of the application."""
     if scope["type"] == "websocket":
         await receive()  # the connect event
     await response(scope, receive, send)
@@ -102,5 +105,10 @@ def _reads(scope: Scope) -> bool:
 
 def _is_open(scope: Scope) -> bool:
     """Paths for everybody; and a browser asks for permission without credentials."""
+    return scope["path"] in OPEN_PATHS or is_preflight(scope)
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks what a page of another origin may do."""
     asks = "access-control-request-method" in Headers(scope=scope)
-    return scope["path"] in OPEN_PATHS or (scope.get("method") == "OPTIONS" and asks)
+    return scope.get("method") == "OPTIONS" and asks
