@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from hookswitch.operations.absent import COMMANDS, LEG_TYPES, OPERATIONS
+from hookswitch.operations.operation import Operation
+from hookswitch.plugins.builtin import load_plugins
+from hookswitch.settings import KernelSettings
+from hookswitch.switch import Switch
 from hookswitch.testing.server import RunningSwitch
+from hookswitch.testing.vsi import VsiError
 
+EXTRAS = set(
+    tomllib.loads(Path("kernel/pyproject.toml").read_text())["project"]["optional-dependencies"]
+)
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -19,18 +27,65 @@ async def test_an_absent_leg_type_names_its_package(running_switch: RunningSwitc
         body = {"type": leg_type, "to": "x"}
         message = await running_switch.problem(400, "POST", "/v1/legs", body)
         assert message.startswith("type: ")
-        assert f"pip install 'hookswitch[{extra}]'" in message
+        assert hints_at(message, extra)
+
+
+def hints_at(message: str, extra: str) -> bool:
+    """Whether it says what to install, or that there is nothing to install."""
+    if extra in EXTRAS:
+        return f"pip install 'hookswitch[{extra}]'" in message
+    return f"brings none for it ({extra})" in message and "pip install" not in message
 
 
 async def test_an_absent_operation_names_its_package(
     running_switch: RunningSwitch, subtests: pytest.Subtests
 ) -> None:
-    for method, path, extra in OPERATIONS:
+    for _, method, path, extra in OPERATIONS:
         for prefix in ("", "/v1"):
             with subtests.test(f"{method} {prefix}{path}"):
-                where = prefix + path.format(id=NOBODY)
+                where = prefix + re.sub(r"{\w+}", NOBODY, path)
                 message = await running_switch.problem(501, method, where, {})
-                assert f"pip install 'hookswitch[{extra}]'" in message
+                assert message.startswith(f"{method} {path} ")
+                assert hints_at(message, extra)
+
+
+async def test_an_absent_command_names_its_package(
+    running_switch: RunningSwitch, subtests: pytest.Subtests
+) -> None:
+    async with running_switch.vsi() as stream:
+        for command, extra in COMMANDS.items():
+            with subtests.test(command):
+                with pytest.raises(VsiError) as refused:
+                    await stream.command(command, id=NOBODY)
+                assert refused.value.code == 501
+                assert hints_at(refused.value.message, extra)
+
+
+SPEECH_AND_AGENTS = """
+POST /legs/{id}/tts POST /legs/{id}/stt DELETE /legs/{id}/stt
+POST /legs/{id}/agent/elevenlabs POST /legs/{id}/agent/vapi
+POST /legs/{id}/agent/pipecat POST /legs/{id}/agent/deepgram
+POST /legs/{id}/agent/message DELETE /legs/{id}/agent
+"""
+
+
+def test_speech_and_agents_are_known_for_legs_and_rooms() -> None:
+    words = SPEECH_AND_AGENTS.split()
+    known = {(method, path) for _, method, path, _ in OPERATIONS}
+    for method, path in zip(words[::2], words[1::2], strict=True):
+        assert {(method, path), (method, path.replace("legs", "rooms"))} <= known
+    for place in ("leg", "room"):
+        for what in ("tts", "stt_start", "stt_stop", "agent_message", "agent_stop"):
+            assert f"{place}_{what}" in COMMANDS
+
+
+async def test_what_the_installed_plugins_offer_is_known(tmp_path: Path) -> None:
+    settings = KernelSettings(data_dir=tmp_path, media_workers=0)
+    switch = Switch(settings, load_plugins(), "test")
+    offered = switch.plugins.collect("register_operations", Operation, switch=switch)
+    known = {(command, method, path) for command, method, path, _ in OPERATIONS}
+    assert offered
+    assert {(one.command, one.method, one.path) for one in offered} <= known
 
 
 async def test_answering_machine_detection_of_a_new_call_is_absent_too(
@@ -41,8 +96,7 @@ async def test_answering_machine_detection_of_a_new_call_is_absent_too(
 
 
 def test_extras_are_written_alike_everywhere() -> None:
-    extras = {*LEG_TYPES.values(), *COMMANDS.values(), *(extra for _, _, extra in OPERATIONS)}
+    extras = {*LEG_TYPES.values(), *COMMANDS.values(), *(known.extra for known in OPERATIONS)}
     assert all(re.fullmatch(r"[a-z][a-z-]*", extra) for extra in extras)
-    project = tomllib.loads(Path("kernel/pyproject.toml").read_text())["project"]
-    extras |= {"s3", "opus", "g722"}  # a storage and codecs: no route is absent without them
-    assert extras >= set(project["optional-dependencies"]) - {"all", "testing"}
+    extras |= {"s3", "opus", "g722", "silero"}  # without these no route is absent
+    assert extras >= EXTRAS - {"all", "testing"}

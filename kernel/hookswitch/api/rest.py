@@ -39,7 +39,7 @@ def absent_routes(switch: Switch, present: set[tuple[str, str]]) -> APIRouter:
     """A route for each operation that would come with a package, unless it is there."""
     router = APIRouter()
     have = present | {(operation.method, operation.path) for operation in switch.operations}
-    for method, path, extra in OPERATIONS:
+    for _, method, path, extra in OPERATIONS:
         if (method, path) not in have:
             router.add_api_route(
                 path,
