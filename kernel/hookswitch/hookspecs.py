@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from hookswitch.codecs.base import CodecInfo
+    from hookswitch.decisions import Refusal, Route
     from hookswitch.events.record import Record
     from hookswitch.legs.leg import Leg
     from hookswitch.media.messages import Pulse
     from hookswitch.operations.operation import Operation
-    from hookswitch.plugin import Refusal, Route
     from hookswitch.recording.storage import Storage
     from hookswitch.registration import RegistrationAttempt, RegistrationDecision
     from hookswitch.rooms.room import Room

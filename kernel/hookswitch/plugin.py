@@ -7,10 +7,9 @@ audio over WebSockets, `hookswitch.testing` tests plugins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pluggy
 
+from hookswitch.decisions import Refusal, Route
 from hookswitch.errors import (
     BadRequest,
     Conflict,
@@ -76,20 +75,6 @@ PUBLIC_MODULES = (
     "hookswitch.websocket.session",
     "hookswitch.websocket.socket",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Turn an inbound leg away; ``reason`` is a CDR reason the transport can express."""
-
-    reason: str = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Answer an inbound leg at once, and put it into a room if one is named."""
-
-    room_id: str | None = None
 
 
 __all__ = [

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
+from hookswitch.decisions import Refusal, Route
 from hookswitch.errors import BadRequest, HookswitchError, Unavailable
 from hookswitch.events.bus import EventBus
 from hookswitch.events.log import EventLog
@@ -182,12 +183,12 @@ class Switch:
 
     def admit(self, leg: Leg) -> str | None:
         """Ask the plugins about an inbound leg; answers why it is refused, if it is."""
-        refusal = self.plugins.first("refusal_from_leg", leg=leg)
-        return None if refusal is None else str(refusal.reason)
+        refusal = self.plugins.first("refusal_from_leg", Refusal, leg=leg)
+        return None if refusal is None else refusal.reason
 
     def route(self, leg: Leg) -> bool:
         """Ask the plugins where an inbound leg goes; answers whether it is to be answered now."""
-        route = self.plugins.first("route_from_leg", leg=leg)
+        route = self.plugins.first("route_from_leg", Route, leg=leg)
         if route is None:
             return False
         leg.pending_room = route.room_id or leg.pending_room
@@ -196,7 +197,7 @@ class Switch:
     def decide(self, attempt: RegistrationAttempt) -> RegistrationDecision | None:
         """Ask the plugins about a user agent that wants to be registered."""
         decision: RegistrationDecision | None = self.plugins.first(
-            "decision_from_registration", attempt=attempt
+            "decision_from_registration", RegistrationDecision, attempt=attempt
         )
         return decision
 
@@ -243,8 +244,8 @@ class Switch:
 
     def processor(self, leg: Leg) -> str | None:
         """Ask the plugins what changes the leg's sound."""
-        reference = self.plugins.first("processor_from_leg", leg=leg)
-        return None if reference is None else str(reference)
+        reference: str | None = self.plugins.first("processor_from_leg", str, leg=leg)
+        return reference
 
     async def leave(self, leg: Leg) -> None:
         """Take an ended leg out of its room and close its port."""
@@ -339,10 +340,10 @@ class Switch:
 
     def _engine_options(self) -> EngineOptions:
         settings = self.settings
-        detector = self.plugins.first("speech_detector_from_settings", settings=settings)
+        detector = self.plugins.first("speech_detector_from_settings", str, settings=settings)
         return EngineOptions(
             comfort_noise=settings.comfort_noise_enabled,
-            speech_detector=SPEECH_DETECTOR if detector is None else str(detector),
+            speech_detector=SPEECH_DETECTOR if detector is None else detector,
             speech_hangover_ms=settings.speech_hangover_ms,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from hookswitch.plugin import hookimpl
+from hookswitch.plugin import Refusal, Route, hookimpl
 from hookswitch.plugins.manager import TRACE, Plugins, PluginStatus
 
 HOOKIMPL = "from hookswitch.plugin import hookimpl\n"
@@ -56,6 +58,7 @@ def test_a_plugin_that_works(folder: Path) -> None:
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("def (", "SyntaxError"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("raise GeneratorExit('odd')", "GeneratorExit: odd"),
         ("@hookimpl\ndef room_craeted(room): ...", "room_craeted"),
         ("@hookimpl\ndef room_created(rom): ...", "rom"),
         ("def room_created(room): ...", "no hook"),
@@ -66,6 +69,7 @@ def test_a_plugin_that_works(folder: Path) -> None:
         "imports what is missing",
         "is no Python",
         "exits",
+        "raises what is no Exception",
         "misspells a hook",
         "misspells an argument",
         "marks nothing",
@@ -170,7 +174,7 @@ def test_all_are_told_in_order_although_one_fails(caplog: pytest.LogCaptureFixtu
 def decider(answer: object) -> SimpleNamespace:
     @hookimpl
     def route_from_leg(leg: object) -> object:
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -182,6 +186,9 @@ def decider(answer: object) -> SimpleNamespace:
     [
         ([None, "a", "b"], "a"),
         ([ValueError(), None, "b"], "b"),
+        ([SystemExit(3), GeneratorExit(), asyncio.CancelledError(), "b"], "b"),
+        ([b"a", "b"], "b"),
+        ([3.5], None),
         ([None, None], None),
         ([], None),
         ([0, "b"], 0),
@@ -191,7 +198,30 @@ def test_the_first_answer_decides(answers: list[object], expected: object) -> No
     plugins = Plugins()
     for number, answer in reversed(list(enumerate(answers))):
         plugins.register(decider(answer), str(number))
-    assert plugins.first("route_from_leg", leg=None) == expected
+    assert plugins.first("route_from_leg", str | int, leg=None) == expected
+
+
+def test_an_answer_of_the_wrong_type_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    plugins = Plugins()
+    plugins.register(decider(42), "muddled")
+    assert plugins.first("route_from_leg", Route, leg=None) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "plugin muddled: route_from_leg answers int instead of Route"
+    ]
+    assert caplog.records[0].exc_info is None
+
+
+def test_who_stops_the_server_by_hand_is_not_kept_from_it() -> None:
+    plugins = Plugins()
+    plugins.register(decider(KeyboardInterrupt()), "slow")
+    with pytest.raises(KeyboardInterrupt):
+        plugins.first("route_from_leg", Route, leg=None)
+
+
+@pytest.mark.parametrize("kind", [Route, Refusal])
+def test_a_decision_of_something_else_is_refused_where_it_is_made(kind: Any) -> None:
+    with pytest.raises(TypeError, match="must be a string"):
+        kind(42)
 
 
 def test_hook_calls_can_be_traced(
@@ -201,5 +231,5 @@ def test_hook_calls_can_be_traced(
     monkeypatch.setenv(TRACE, "1")
     plugins = Plugins()
     plugins.register(decider("lobby"), "router")
-    plugins.first("route_from_leg", leg="a leg")
+    plugins.first("route_from_leg", str, leg="a leg")
     assert "router.route_from_leg{'leg': 'a leg'} -> 'lobby'" in caplog.text

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from hookswitch.operations.model import ApiModel
 from hookswitch.operations.operation import Operation
-from hookswitch.plugin import Leg, Transport, hookimpl
+from hookswitch.plugin import Leg, RegistrationAttempt, Route, Transport, hookimpl
 from hookswitch.plugins.manager import Plugins
 from hookswitch.testing.fake_transport import FakeTransport
 from hookswitch.testing.server import run_switch
@@ -149,7 +149,7 @@ class Failing:
 
     @hookimpl
     def refusal_from_leg(self, leg: Any) -> None:
-        raise RuntimeError
+        raise SystemExit(3)
 
 
 @pytest.mark.parametrize("plugin", [Nonsense(), Failing()], ids=["nonsense", "failing"])
@@ -163,6 +163,52 @@ async def test_the_server_runs_whatever_a_plugin_does(
         await server.events.wait("leg.disconnected")
         await server.ask("GET", "/openapi.json")
     assert "plugin-2" in caplog.text
+
+
+class Muddled:
+    """Decides, but not what it was asked."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    @hookimpl
+    def refusal_from_leg(self, leg: Any) -> Any:
+        return self.answer
+
+    route_from_leg = refusal_from_leg
+
+    @hookimpl
+    def processor_from_leg(self, leg: Any) -> Any:
+        return 42
+
+    @hookimpl
+    def speech_detector_from_settings(self, settings: Any) -> Any:
+        return 42
+
+    @hookimpl
+    def decision_from_registration(self, attempt: Any) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", ["busy", 42, Route])
+async def test_a_decision_of_the_wrong_type_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: object
+) -> None:
+    async with run_switch(tmp_path, Muddled(answer), speech_detection_enabled=True) as server:
+        waiting = server.fake.receive()
+        assert waiting.asked == []  # neither refused nor answered
+        await server.dial(room_id="r")
+        attempt = RegistrationAttempt("a", "sip:a@b", None, 60, "", "udp", None, "c", None)
+        assert server.switch.decide(attempt) is None
+    for hook in (
+        "refusal_from_leg",
+        "route_from_leg",
+        "processor_from_leg",
+        "speech_detector_from_settings",
+        "decision_from_registration",
+    ):
+        assert f"plugin plugin-2: {hook} answers " in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_two_operations_of_one_name_are_one(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import UnionType
 from typing import Any
 
 import pluggy
@@ -73,9 +74,17 @@ class Plugins:
                               name, hook, offer, kind.__name__)  # fmt: skip
         return found
 
-    def first(self, hook: str, **arguments: Any) -> Any:
-        """The first answer that is not None of a deciding hook."""
-        return next((result for _, result in self._call_each(hook, arguments)), None)
+    def first(self, hook: str, kind: type | UnionType, **arguments: Any) -> Any:
+        """The first answer that is not None of a deciding hook.
+
+        What is no ``kind`` is reported and passed over.
+        """
+        for name, result in self._call_each(hook, arguments):
+            if isinstance(result, kind):
+                return result
+            log.error("plugin %s: %s answers %s instead of %s",
+                      name, hook, type(result).__name__, _named(kind))  # fmt: skip
+        return None
 
     def _call_each(self, hook: str, arguments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         caller = getattr(self.manager.hook, hook)
@@ -86,7 +95,9 @@ class Plugins:
                 result = implementation.function(**given)
             except SettingsError:
                 raise  # the operator must know now, not find the plugin missing later
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # a plugin that calls exit() must not end all calls
                 log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
                 continue
             if self._traced:
@@ -99,7 +110,9 @@ class Plugins:
         error: str | None
         try:
             plugin = point.load()
-        except (Exception, SystemExit) as problem:  # a stranger's import may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # a stranger's import may raise anything
             error = f"cannot be imported: {type(problem).__name__}: {problem}"
         else:
             error = self._register(plugin, point.name)
@@ -138,3 +151,7 @@ class Plugins:
     def _hooks(self, plugin: object) -> tuple[str, ...]:
         callers: Sequence[Any] = self.manager.get_hookcallers(plugin) or ()
         return tuple(sorted(caller.name for caller in callers))
+
+
+def _named(kind: type | UnionType) -> str:
+    return str(kind) if isinstance(kind, UnionType) else kind.__name__
