@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hookswitch.operations.absent import COMMANDS, LEG_TYPES, OPERATIONS
 from hookswitch.operations.operation import Operation
+from hookswitch.plugin import hookimpl
 from hookswitch.plugins.builtin import load_plugins
 from hookswitch.settings import KernelSettings
 from hookswitch.switch import Switch
-from hookswitch.testing.server import RunningSwitch
+from hookswitch.testing.server import RunningSwitch, run_switch
 from hookswitch.testing.vsi import VsiError
 
 EXTRAS = set(
@@ -86,6 +89,26 @@ async def test_what_the_installed_plugins_offer_is_known(tmp_path: Path) -> None
     known = {(command, method, path) for command, method, path, _ in OPERATIONS}
     assert offered
     assert {(one.command, one.method, one.path) for one in offered} <= known
+
+
+class Speaker:
+    """Calls the id of a path by another name."""
+
+    @hookimpl
+    def register_operations(self, switch: Switch) -> list[Operation]:
+        async def speak(switch: Any, ids: Mapping[str, str], request: None) -> dict[str, Any]:
+            return {"status": "playing", "room": ids["room_id"]}
+
+        return [Operation("room_tts", "POST", "/rooms/{room_id}/tts", speak, "Speak")]
+
+
+async def test_what_is_installed_is_not_absent(tmp_path: Path) -> None:
+    async with run_switch(tmp_path, Speaker()) as server:
+        for path in ("/rooms/r/tts", "/v1/rooms/r/tts"):
+            assert (await server.ask("POST", path, status=200))["room"] == "r"
+        await server.problem(501, "POST", "/v1/legs/r/tts")
+        async with server.vsi() as stream:
+            assert (await stream.command("room_tts", id="r"))["room"] == "r"
 
 
 async def test_answering_machine_detection_of_a_new_call_is_absent_too(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,9 +39,10 @@ def operation_routes(switch: Switch) -> APIRouter:
 def absent_routes(switch: Switch, present: set[tuple[str, str]]) -> APIRouter:
     """A route for each operation that would come with a package, unless it is there."""
     router = APIRouter()
-    have = present | {(operation.method, operation.path) for operation in switch.operations}
+    offered = present | {(operation.method, operation.path) for operation in switch.operations}
+    have = {(method, _shape(path)) for method, path in offered}
     for _, method, path, extra in OPERATIONS:
-        if (method, path) not in have:
+        if (method, _shape(path)) not in have:
             router.add_api_route(
                 path,
                 _absent(switch, f"{method} {path}", extra),
@@ -48,6 +50,11 @@ def absent_routes(switch: Switch, present: set[tuple[str, str]]) -> APIRouter:
                 include_in_schema=False,
             )
     return router
+
+
+def _shape(path: str) -> str:
+    """A path whatever its ids are called."""
+    return re.sub(r"{\w+}", "{}", path)
 
 
 def _endpoint(switch: Switch, operation: Operation) -> Endpoint:
