@@ -154,13 +154,38 @@ def test_a_taken_port_is_told(
     assert f"HTTP_ADDR: cannot listen on {address}: Address already in use" in err
 
 
-def test_a_data_directory_that_is_none_is_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", ["DATA_DIR", "RECORDING_DIR"])
+def test_a_folder_that_cannot_be_used_is_told(
+    capsys: pytest.CaptureFixture[str],
+    phone: Plugins,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
 ) -> None:
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setenv("HTTP_ADDR", "127.0.0.1:0")
-    monkeypatch.setenv("DATA_DIR", str(file / "below"))
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    for folder in (file, file / "below", Path("/proc/y")):
+        monkeypatch.setenv(name, str(folder))
+        status, _, err = run(capsys, "serve")
+        assert status == 1
+        assert err.startswith(f"hookswitch: {name}: cannot write to {folder}: ")
+        assert err.count("\n") == 2
+
+
+def test_a_queue_of_uploads_that_cannot_be_opened_is_told(
+    capsys: pytest.CaptureFixture[str],
+    phone: Plugins,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    queue = tmp_path / "uploads.sqlite3"
+    queue.mkdir()
+    monkeypatch.setenv("HTTP_ADDR", "127.0.0.1:0")
+    monkeypatch.setenv("MEDIA_WORKERS", "0")
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RECORDING_DIR", str(tmp_path / "recordings"))
     status, _, err = run(capsys, "serve")
     assert status == 1
-    assert str(file) in err
+    assert err == f"hookswitch: queue of uploads {queue}: unable to open database file\n"

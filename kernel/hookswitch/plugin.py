@@ -46,6 +46,7 @@ from hookswitch.registration import (
     RegistrationDecision,
     RejectRegistration,
 )
+from hookswitch.rooms.room import check_room_id
 from hookswitch.settings import Settings, load
 from hookswitch.switch import Switch
 from hookswitch.transports import CreateLeg, Transport
@@ -117,6 +118,7 @@ __all__ = [
     "Transport",
     "Unavailable",
     "WebhookTarget",
+    "check_room_id",
     "hookimpl",
     "load",
     "parse",

@@ -12,12 +12,14 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from hookswitch.api.server import instance_id, listen
+from hookswitch.api.folders import instance_id
+from hookswitch.api.server import listen
 from hookswitch.settings import KernelSettings, SettingsError
 
 PATIENCE = 20.0
@@ -66,6 +68,7 @@ async def server_process(data_dir: Path, **settings: str) -> AsyncIterator[Serve
     environment = {
         **os.environ,
         "DATA_DIR": str(data_dir),
+        "RECORDING_DIR": str(data_dir / "recordings"),
         "HTTP_ADDR": "127.0.0.1:0",
         "MEDIA_WORKERS": "1",
         **settings,
@@ -135,6 +138,42 @@ async def test_who_signals_twice_is_in_a_hurry(tmp_path: Path) -> None:
         await server.logged("draining")
         server.process.send_signal(signal.SIGTERM)
         assert await server.ended() == 0
+
+
+async def test_a_second_server_on_the_same_data_says_so_in_one_line(tmp_path: Path) -> None:
+    async with server_process(tmp_path):
+        environment = {
+            **os.environ,
+            "DATA_DIR": str(tmp_path),
+            "HTTP_ADDR": "127.0.0.1:0",
+            "RECORDING_DIR": str(tmp_path / "recordings"),
+        }
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hookswitch", "serve", env=environment, stderr=PIPE
+        )
+        async with asyncio.timeout(PATIENCE):
+            _, said = await second.communicate()
+        store = tmp_path / "events.sqlite3"
+        assert said.decode() == f"hookswitch: event store {store}: in use by another server\n"
+        assert second.returncode == 1
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\0" * 37, b"a\nb", b"x" * 4096], ids=str)
+def test_a_damaged_name_of_an_instance_is_moved_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    file = tmp_path / "instance_id"
+    file.write_bytes(content)
+    settings = KernelSettings(data_dir=tmp_path, instance_id="")
+    made_up = instance_id(settings)
+    assert str(UUID(made_up)) == instance_id(settings) == made_up
+    assert [aside.read_bytes() for aside in tmp_path.glob("instance_id.corrupt-*")] == [content]
+    assert f"{file} is damaged" in caplog.text
+
+
+def test_an_empty_name_of_an_instance_is_made_up(tmp_path: Path) -> None:
+    (tmp_path / "instance_id").write_text("\n")
+    assert instance_id(KernelSettings(data_dir=tmp_path, instance_id=""))
 
 
 def test_the_name_of_an_instance_is_kept(tmp_path: Path) -> None:

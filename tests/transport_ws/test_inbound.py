@@ -119,6 +119,7 @@ async def test_the_leg_and_its_events(server: RunningSwitch) -> None:
         ({"wire_format": "opus"}, "wire_format"),
         ({"sample_format": "f32le"}, "sample_format"),
         ({"rtt": "maybe"}, "rtt"),
+        ({"room_id": "a/b"}, "room_id"),
         ({"webhook_url": "nowhere"}, "webhook_url"),
     ],
 )

@@ -8,9 +8,8 @@ import logging
 import resource
 import signal
 import socket
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -20,6 +19,7 @@ from hookswitch.settings import KernelSettings, SettingsError
 from hookswitch.switch import Switch
 
 from .app import create_app
+from .folders import instance_id, prepare_folders
 from .keys import check_exposure, parse_keys
 from .uvicorn_websocket import WebSocketProtocol
 
@@ -71,24 +71,11 @@ def http_server(switch: Switch) -> HttpServer:
     return HttpServer(config)
 
 
-def instance_id(settings: KernelSettings) -> str:
-    """INSTANCE_ID, or one made up once and kept in DATA_DIR."""
-    if settings.instance_id:
-        return settings.instance_id
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    file = settings.data_dir / "instance_id"
-    with suppress(FileNotFoundError):
-        if kept := file.read_text().strip():
-            return kept
-    made_up = str(uuid.uuid4())
-    file.write_text(made_up + "\n")
-    return made_up
-
-
 async def serve(settings: KernelSettings, plugins: Plugins | None = None) -> None:
     """Run a server until SIGTERM or SIGINT. Raises SettingsError, OSError, EventStoreError."""
     check_exposure(settings)
     parse_keys(settings.api_keys)
+    prepare_folders(settings)
     _raise_descriptor_limit()
     with listen(settings.http_addr) as listener:
         switch = Switch(settings, plugins or load_plugins(), instance_id(settings))

@@ -68,7 +68,7 @@ class Uploads:
         self._tidying: set[asyncio.Task[None]] = set()
         self._promised: dict[tuple[str, int], Upload] = {}
         """By recording and part."""
-        self._queue: UploadQueue
+        self._opened: UploadQueue | None = None
 
     @property
     def pending(self) -> int:
@@ -76,13 +76,17 @@ class Uploads:
         return len(self._tasks) + len(self._tidying)
 
     async def start(self, unfinished: Collection[str] = ()) -> None:
-        """Open the queue and go on with what is left in it. Raises OSError, sqlite3.Error.
+        """Open the queue and go on with what is left in it. Raises OSError.
 
         ``unfinished``: recordings that will be completed yet. What has the name of one of their
         files already is somebody else's.
         """
-        self._queue = await self._on_disk(lambda: UploadQueue(self._path))
-        for upload in await self._on_disk(self._queue.all):
+        try:
+            self._opened = await self._on_disk(lambda: UploadQueue(self._path))
+            left = await self._on_disk(self._opened.all)
+        except sqlite3.Error as error:
+            raise OSError(f"queue of uploads {self._path}: {error}") from error
+        for upload in left:
             made = upload.recording not in unfinished and upload.file.exists()
             if upload.complete or made:
                 self._begin(upload)
@@ -122,13 +126,20 @@ class Uploads:
             await self._on_disk(lambda: self._queue.remove(upload))
 
     async def stop(self) -> None:
-        """Stop; what is not stored is tried again after the next start."""
+        """Stop, also when it never started; what is not stored is tried again after the next."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*self._tidying)
-        await self._on_disk(self._queue.close)
+        if self._opened is not None:
+            await self._on_disk(self._opened.close)
         self._disk.shutdown()
+
+    @property
+    def _queue(self) -> UploadQueue:
+        if self._opened is None:
+            raise RuntimeError("the queue of uploads is not open")
+        return self._opened
 
     def _begin(self, upload: Upload) -> None:
         task = asyncio.get_running_loop().create_task(self._care_for(upload))

@@ -11,7 +11,7 @@ from pydantic import Field, HttpUrl, field_validator
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
-from hookswitch.plugin import ApiModel, CreateLeg, LegOptions, WebhookTarget, parse
+from hookswitch.plugin import ApiModel, CreateLeg, LegOptions, WebhookTarget, check_room_id, parse
 
 from .frames import WireFormat
 
@@ -78,6 +78,11 @@ class ConnectLeg(AudioFields):
     app_id: str | None = Field(None, description="Carried through to all events of this leg")
     webhook_url: HttpUrl | None = Field(None, description="All events of this leg go here")
     webhook_secret: str | None = Field(None, description="Signs what goes to webhook_url")
+
+    @field_validator("room_id")
+    @classmethod
+    def _can_be_a_room(cls, room_id: str | None) -> str | None:
+        return None if room_id is None else check_room_id(room_id)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> ConnectLeg:
