@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
-from hookswitch.testing.server import RunningSwitch
+from hookswitch.testing.server import RunningSwitch, run_switch
 
 
 async def document(server: RunningSwitch) -> Any:
@@ -72,7 +73,67 @@ async def test_fields_are_described_under_the_names_they_are_sent_by(
                if name != "type")  # fmt: skip
 
 
-async def test_it_can_be_read_by_people(running_switch: RunningSwitch) -> None:
-    page = await running_switch.http.get("/docs")
-    assert page.status_code == 200
-    assert "/openapi.json" in page.text
+SOCKETS = {"/vsi": {"app_id", "after"}, "/rooms/{room_id}/ws": {"room_id"}}
+
+
+async def test_websockets_are_in_it(running_switch: RunningSwitch) -> None:
+    paths = (await document(running_switch))["paths"]
+    for path, parameters in SOCKETS.items():
+        described = paths[f"/v1{path}"]["get"]
+        assert {"101", "426"} <= set(described["responses"])
+        assert {parameter["name"] for parameter in described["parameters"]} == parameters
+        assert {"key_in_query": []} in described["security"]
+
+
+async def test_who_forgets_to_upgrade_is_told(running_switch: RunningSwitch) -> None:
+    for path in SOCKETS:
+        for prefix in ("", "/v1"):
+            where = prefix + path.format(room_id="r")
+            assert path in await running_switch.problem(426, "GET", where)
+            answer = await running_switch.http.get(where)
+            assert answer.headers["upgrade"] == "websocket"
+            assert answer.headers["connection"] == "Upgrade"
+
+
+async def test_refusals_of_new_calls_are_in_it(running_switch: RunningSwitch) -> None:
+    paths = (await document(running_switch))["paths"]
+    for path, method in (
+        ("/readyz", "get"),
+        ("/v1/legs", "post"),
+        ("/v1/rooms/{room_id}/ws", "get"),
+    ):
+        refusal = paths[path][method]["responses"]["503"]
+        assert refusal["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
+
+
+@pytest.mark.parametrize("keys", ["", "ops:s3cret"])
+async def test_keys_are_in_it(tmp_path: Path, keys: str) -> None:
+    async with run_switch(tmp_path, api_keys=keys) as server:
+        described = await document(server)
+    schemes = described["components"]["securitySchemes"]
+    assert (schemes["key"]["type"], schemes["key"]["scheme"]) == ("http", "bearer")
+    assert (schemes["key_in_query"]["in"], schemes["key_in_query"]["name"]) == ("query", "api_key")
+    assert described["security"] == ([{"key": []}] if keys else [{"key": []}, {}])
+    for path in ("/healthz", "/readyz"):
+        assert described["paths"][path]["get"]["security"] == []
+    assert "security" not in described["paths"]["/metrics"]["get"]
+
+
+async def test_it_can_be_read_by_people_without_a_key_and_without_the_internet(
+    tmp_path: Path,
+) -> None:
+    async with run_switch(tmp_path, api_keys="ops:s3cret") as server:
+        page = await server.http.get("/docs")
+        assert page.status_code == 200
+        assert "/openapi.json" in page.text
+        assets = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.text)
+        assert {asset.rpartition(".")[2] for asset in assets} == {"js", "css", "png"}
+        for asset in assets:
+            assert asset.startswith("/docs/assets/")
+            answer = await server.http.get(asset)
+            assert answer.status_code == 200, asset
+            assert len(answer.content) > 1000
+        assert "//cdn" not in page.text
+        for above in ("/docs/assets/../../v1/rooms", "/docs/assets/%2e%2e/%2e%2e/v1/rooms"):
+            answer = await server.http.get(f"http://{server.address}{above}")
+            assert answer.status_code in (401, 404)

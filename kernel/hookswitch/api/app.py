@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -16,11 +17,12 @@ from hookswitch.switch import Switch
 from .answers import error_response, json_response
 from .asgi_socket import deny
 from .browsers import BrowserGuard
-from .guard import AddressGuard, KeyGuard
+from .guard import DOCS_ASSETS, AddressGuard, KeyGuard
 from .metrics import Metrics
 from .openapi import describe
 from .rest import absent_routes, operation_routes
 from .room_ws import room_ws_routes
+from .upgrade import ERROR_CONTENT
 from .vsi import vsi_routes
 
 PREFIX = "/v1"
@@ -28,7 +30,10 @@ PREFIX = "/v1"
 
 def create_app(switch: Switch) -> ASGIApp:
     """The ASGI application of a switch."""
-    app = FastAPI(title="hookswitch", version=__version__, redoc_url=None)
+    # The page comes with its scripts: many servers, and browsers near them, reach no CDN.
+    app = FastAPIOffline(
+        title="hookswitch", version=__version__, redoc_url=None, static_url=DOCS_ASSETS.rstrip("/")
+    )
     plugins: list[APIRouter] = switch.plugins.collect("register_routes", APIRouter, switch=switch)
     present = {
         (method, route.path)
@@ -50,7 +55,11 @@ def create_app(switch: Switch) -> ASGIApp:
         app.include_router(router, include_in_schema=False)
     _add_health(app, switch)
     _add_errors(app, switch)
-    describe(app, switch.operations)
+    describe(
+        app,
+        switch.operations,
+        keys_needed=bool(switch.settings.api_keys.get_secret_value()),
+    )
     inner: ASGIApp = KeyGuard(app, switch.settings, switch.instance_id)
     if switch.settings.cors_origins:
         # Outside the check of keys: a page must be able to read that its key was refused.
@@ -71,7 +80,14 @@ def _add_health(app: FastAPI, switch: Switch) -> None:
     async def healthz() -> Response:
         return json_response({"instance_id": switch.instance_id, "status": "ok"})
 
-    @app.get("/readyz", tags=["server"], summary="Whether the server takes calls")
+    not_ready = {"description": "The server drains or is overloaded", "content": ERROR_CONTENT}
+
+    @app.get(
+        "/readyz",
+        tags=["server"],
+        summary="Whether the server takes calls",
+        responses={503: not_ready},
+    )
     async def readyz() -> Response:
         if (why := switch.overload()) is not None:
             return error_response(503, why, switch.instance_id)

@@ -17,6 +17,9 @@ from .keys import AllowedAddresses, ApiKey, key_for, parse_keys
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
 """Paths that need no key (but an allowed address)."""
 
+DOCS_ASSETS = "/docs/assets/"
+"""Below it is what the page ``/docs`` is made of; as open as the page."""
+
 CALLERS = ("http", "websocket")
 """Types of ASGI scopes behind which somebody is."""
 
@@ -105,7 +108,8 @@ def _reads(scope: Scope) -> bool:
 
 def _is_open(scope: Scope) -> bool:
     """Paths for everybody; and a browser asks for permission without credentials."""
-    return scope["path"] in OPEN_PATHS or is_preflight(scope)
+    path: str = scope["path"]
+    return path in OPEN_PATHS or path.startswith(DOCS_ASSETS) or is_preflight(scope)
 
 
 def is_preflight(scope: Scope) -> bool:

@@ -15,6 +15,7 @@ from hookswitch.operations.operation import Operation
 from hookswitch.switch import Switch
 
 from .answers import error_response, json_body, json_response, stamped, translated
+from .upgrade import ERROR_CONTENT
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -95,7 +96,7 @@ def _documented(operation: Operation) -> dict[str, Any]:
     for status, meaning in {400: "Invalid request", **operation.errors}.items():
         extra["responses"][str(status)] = {
             "description": meaning,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            "content": ERROR_CONTENT,
         }
     if operation.answer is not None:
         ref = {"$ref": f"#/components/schemas/{operation.answer.__name__}"}

@@ -18,6 +18,7 @@ from hookswitch.websocket.socket import Message, SocketClosed
 
 from .answers import json_object
 from .asgi_socket import AsgiSocket, deny
+from .upgrade import add_upgrade_hint
 
 RATE = 16000
 """Sampling rate of the audio both ways, whatever the room's is."""
@@ -40,6 +41,18 @@ def room_ws_routes(switch: Switch) -> APIRouter:
         finally:
             await participant.leave()
 
+    add_upgrade_hint(
+        router,
+        "/rooms/{room_id}/ws",
+        switch,
+        tag="rooms",
+        summary="Join a room as a bare participant",
+        description="Frames of 20 ms at 16 kHz both ways, in JSON; the participant is no leg.",
+        parameters=[
+            {"name": "room_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        ],
+        errors={404: "Room not found", 503: "The server drains or is overloaded"},
+    )
     return router
 
 

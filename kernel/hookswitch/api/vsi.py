@@ -20,6 +20,7 @@ from hookswitch.switch import Switch
 from .answers import error_response, json_object, stamped, translated
 from .asgi_socket import AsgiSocket
 from .guard import may_control
+from .upgrade import add_upgrade_hint
 
 PING_EVERY = 30.0
 WRITE_WITHIN = 5.0
@@ -27,6 +28,11 @@ WRITE_WITHIN = 5.0
 
 MAX_COMMANDS = 64
 """Commands of one connection under way at once; further ones wait their turn."""
+
+_QUERY = {
+    "app_id": "Regular expression: events of these applications only",
+    "after": "Cursor of an event: begin with what came after it",
+}
 
 _ALIASES = {"id": ("leg_id", "room_id"), "room_id": ("id",), "leg_id": ("id",)}
 
@@ -50,6 +56,19 @@ def vsi_routes(switch: Switch) -> APIRouter:
         finally:
             switch.events.unsubscribe(stream)
 
+    add_upgrade_hint(
+        router,
+        "/vsi",
+        switch,
+        tag="events",
+        summary="Read the event stream, and send commands",
+        description="Every event as a JSON text message; a message the other way is a command.",
+        parameters=[
+            {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+            for name, meaning in _QUERY.items()
+        ],
+        errors={400: "Invalid query parameters"},
+    )
     return router
 
 

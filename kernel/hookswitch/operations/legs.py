@@ -229,7 +229,8 @@ def leg_operations(create: Request) -> list[Operation]:
     return [
         Operation("list_legs", "GET", "/legs", list_legs, "List all active legs"),
         Operation("create_leg", "POST", "/legs", create_leg, "Originate an outbound leg",
-                  create, 201),
+                  create, 201, {503: "The server drains or is overloaded, or nothing is left to "
+                                     "carry the call over"}),
         Operation("get_leg", "GET", leg, get_leg, "Get a single leg", errors=_NOT_FOUND),
         Operation("delete_leg", "DELETE", leg, delete_leg, "Hang up a leg", HangUp, 202,
                   _NOT_FOUND),
