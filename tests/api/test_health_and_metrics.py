@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from hookswitch.testing.server import RunningSwitch
@@ -84,3 +85,18 @@ async def test_events_and_media_are_counted(running_switch: RunningSwitch) -> No
         assert value(samples, f"media_{name}", worker="0") >= 0
     for name in ("received", "lost"):
         assert value(samples, f"rtp_packets_{name}_total") == 0
+
+
+async def test_audio_that_runs_out_is_counted(running_switch: RunningSwitch) -> None:
+    call = await running_switch.dial()
+    media = running_switch.switch.media
+    stutterer = await media.open_ring("stutterer", 16000, near=call.leg.id)
+    stutterer.write(np.ones(1600, np.int16))
+    while stutterer.played() < 1600:
+        await call.hears(0.1)
+    await call.hears(0.1)
+    await media.close_port("stutterer")
+    samples = await scrape(running_switch)
+    assert value(samples, "playout_underruns_total") == 1
+    for name in ("concealed", "dropped", "repeated"):
+        assert value(samples, f"playout_{name}_frames_total") == 0

@@ -208,3 +208,17 @@ async def test_an_ear_hears_its_room_and_is_no_reason_to_mix_it_faster(plane: Me
     heard = ear.read()
     assert level(heard[-3200:], 1000, RATE) == pytest.approx(-12, abs=0.5)
     assert not (await b.hear(seconds(0.1))).any()
+
+
+async def test_audio_that_runs_out_is_counted_when_the_port_closes(plane: MediaPlane) -> None:
+    a = await talk(plane, "a", 440)
+    await a.hear(seconds(0.5))
+    b = await plane.open_ring("b", RATE)  # says 100 ms, and then nothing
+    b.write(np.ones(RATE // 10, np.int16))
+    prompt = await plane.open_voice("p", RATE, lambda report: None, near="b")
+    prompt.write(np.ones(RATE // 10, np.int16))
+    await a.hear(lambda heard: b.played() >= RATE // 10 and prompt.played() >= RATE // 10)
+    await a.hear(seconds(0.1))
+    for port in ("b", "p"):
+        await plane.close_port(port)
+    assert plane.playout.counts["underruns"] == 1  # that the prompt has ended is no trouble

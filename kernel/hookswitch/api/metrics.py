@@ -118,7 +118,18 @@ class Metrics:
             for name, value in values.items():
                 families[name].add_metric([str(number)], value)  # type: ignore[attr-defined]
         yield from families.values()
+        for name, metric, what in _PLAYOUT:
+            count = self._switch.media.playout.counts[name]
+            yield CounterMetricFamily(f"hookswitch_playout_{metric}", what, count)
 
+
+_PLAYOUT = (
+    ("underruns", "underruns", "Times that a port's audio ran out"),
+    ("concealed", "concealed_frames", "Frames that were made up, wholly or in part"),
+    ("dropped", "dropped_frames", "Frames left out to shorten the delay"),
+    ("repeated", "repeated_frames", "Frames played twice to lengthen the delay"),
+)
+"""Counter of a port, metric, meaning."""
 
 _MEDIA = (
     ("ticks", "Ticks done", True),

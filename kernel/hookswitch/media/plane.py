@@ -30,6 +30,7 @@ from hookswitch.mixer.topology import CommandError
 
 from .host import Host, LocalHost, WorkerHost
 from .messages import Pulse
+from .playout_totals import PlayoutTotals
 from .ring_bank import RING_BANK
 from .rings import FRAMES, Arena, ArenaShape, Pcm, RingReader, RingWriter, allocate
 
@@ -118,6 +119,7 @@ class MediaPlane:
         """By port: rings that another process may still write to."""
         self._where: dict[str, Host] = {}
         self._rooms: dict[str, Host] = {}
+        self.playout = PlayoutTotals()
         self.on_pulse: Callable[[int, Pulse], None] = lambda worker, pulse: None
         """Told once a second how each engine is doing."""
         self.hosts: list[Host] = [self._new_host(i, workers > 0, options, banks)
@@ -319,6 +321,8 @@ class MediaPlane:
             [SignalPort(name, {"handover": True}) for name in company]
             + [ClosePort(name) for name in company]
         )
+        for name in company:
+            self.playout.reopened(name)
         return company, back
 
     async def _put_back(self, ports: list[str], host: Host, commands: Sequence[Command]) -> None:
@@ -332,6 +336,8 @@ class MediaPlane:
 
     def _report(self, reports: Sequence[PortReport]) -> None:
         for report in reports:
+            if report.kind == "stats":
+                self.playout.add(report.port, report.data)
             if (on_report := self._on_report.get(report.port)) is not None:
                 try:
                     on_report(report)
@@ -364,6 +370,8 @@ class MediaPlane:
         for spec in specs:
             self._on_report[spec.id] = on_report
             self._where[spec.id] = host
+            if spec.params.get("live", True):  # a prompt that runs out has merely ended
+                self.playout.opened(spec.id)
         try:
             await host.apply([*(OpenPort(spec) for spec in specs), *commands])
         except CommandError:
@@ -408,6 +416,7 @@ class MediaPlane:
 
     def _forget(self, port: str, rest: float = 0.0) -> None:
         self._where.pop(port, None)
+        self.playout.forget(port)
         self._on_report.pop(port, None)
         self._on_heard.pop(port, None)
         if (ring := self._rings.pop(port, None)) is not None:
