@@ -55,7 +55,7 @@ class CallTotals:
         self.ended: Counter[tuple[str, str]] = Counter()
         """By leg type and CDR reason."""
         self.answered_seconds: list[tuple[str, float]] = []
-        """Of legs that ended since metrics were last read, by leg type."""
+        """Of answered legs that ended since metrics were last read, by leg type."""
         self.rtp_received = self.rtp_lost = 0
         """RTP packets, of legs that ended."""
         self.refused = 0
@@ -256,11 +256,12 @@ class Switch:
                 await self.media.close_port(leg.port)
             await self.rooms.ended(leg)
 
-    def forget(self, leg: Leg, reason: str, answered: float) -> None:
-        """The leg is over."""
+    def forget(self, leg: Leg, reason: str, answered: float | None) -> None:
+        """The leg is over, having been answered for some seconds, or never (None)."""
         self.legs.remove(leg)
         self.totals.ended[leg.type, reason] += 1
-        self.totals.answered_seconds.append((leg.type, answered))
+        if answered is not None:
+            self.totals.answered_seconds.append((leg.type, answered))
         del self.totals.answered_seconds[:-10_000]
         if leg.quality is not None:
             self.totals.rtp_received += leg.quality.rtp_packets_received or 0

@@ -11,6 +11,8 @@ from hookswitch.testing.server import RunningSwitch
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
+IN = frozenset({("leg_type", "fake_in")})
+
 
 async def scrape(server: RunningSwitch) -> Samples:
     answer = await server.http.get("/metrics")
@@ -59,6 +61,8 @@ async def test_calls_and_rooms_are_counted(running_switch: RunningSwitch) -> Non
     assert value(after, "legs_ended_total", leg_type="fake_in", reason="caller_cancel") == 1
     assert value(after, "call_duration_seconds_count", leg_type="fake_out") == 1
     assert value(after, "call_duration_seconds_bucket", leg_type="fake_out", le="1.0") == 1
+    # whoever was never answered did not talk for no seconds
+    assert ("hookswitch_call_duration_seconds_count", IN) not in after
     assert value(after, "calls_refused_total") == 1
 
 

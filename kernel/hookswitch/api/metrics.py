@@ -22,7 +22,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._durations = Histogram(
             "hookswitch_call_duration_seconds",
-            "Seconds calls were answered for",
+            "Seconds that answered calls lasted from their answer on",
             ["leg_type"],
             buckets=CALL_SECONDS,
             registry=self._registry,

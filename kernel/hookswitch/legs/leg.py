@@ -297,13 +297,13 @@ class Leg:
         await self._context.leave(self)
         self.call.release()
         now = time.monotonic()
-        answered = 0.0 if self._answered is None else now - self._answered
+        answered = None if self._answered is None else now - self._answered
         if self._announced:
             self.emit(
                 LegDisconnected(
                     leg_id=self.id,
                     leg_type=self.type,
-                    cdr=Cdr(reason, round(now - self._created, 3), round(answered, 3)),
+                    cdr=Cdr(reason, round(now - self._created, 3), round(answered or 0.0, 3)),
                     quality=self.quality,
                 )
             )

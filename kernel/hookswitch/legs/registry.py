@@ -37,7 +37,7 @@ class LegContext(Protocol):
     async def leave(self, leg: Leg) -> None:
         """Take an ended leg out of its room and close its port."""
 
-    def forget(self, leg: Leg, reason: str, answered: float) -> None:
+    def forget(self, leg: Leg, reason: str, answered: float | None) -> None:
         """The leg is over; ``answered`` in seconds."""
 
     def pass_on_digit(self, leg: Leg, digit: str) -> None:
