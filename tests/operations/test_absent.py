@@ -36,7 +36,7 @@ async def test_an_absent_leg_type_names_its_package(running_switch: RunningSwitc
 def hints_at(message: str, extra: str) -> bool:
     """Whether it says what to install, or that there is nothing to install."""
     if extra in EXTRAS:
-        return f"pip install 'hookswitch[{extra}]'" in message
+        return f"pip install 'hookswitch[{extra}]>=0.1'" in message
     return f"brings none for it ({extra})" in message and "pip install" not in message
 
 
@@ -123,3 +123,17 @@ def test_extras_are_written_alike_everywhere() -> None:
     assert all(re.fullmatch(r"[a-z][a-z-]*", extra) for extra in extras)
     extras |= {"s3", "opus", "g722", "silero"}  # without these no route is absent
     assert extras >= EXTRAS - {"all", "testing"}
+
+
+def test_no_version_of_somebody_elses_hookswitch_satisfies_ours() -> None:
+    """A public index has versions below 0.1 of a project that is not this one."""
+    projects = [*Path().glob("plugins/**/pyproject.toml"), Path("kernel/pyproject.toml")]
+    projects.append(Path("docs/examples/line/pyproject.toml"))
+    assert len(projects) > 8
+    for path in projects:
+        project = tomllib.loads(path.read_text())["project"]
+        extras = project.get("optional-dependencies", {}).values()
+        needed = [*project["dependencies"], *(name for extra in extras for name in extra)]
+        ours = [name for name in needed if name.startswith("hookswitch")]
+        assert ours, path
+        assert all(name.endswith(">=0.1") for name in ours), path

@@ -38,7 +38,7 @@ class LegContext(Protocol):
         """Take an ended leg out of its room and close its port."""
 
     def forget(self, leg: Leg, reason: str, answered: float | None) -> None:
-        """The leg is over; ``answered`` in seconds."""
+        """The leg is over; ``answered`` in seconds, None if it never was."""
 
     def pass_on_digit(self, leg: Leg, digit: str) -> None:
         """Give a digit to the others of the leg's room."""

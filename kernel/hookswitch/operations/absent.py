@@ -84,8 +84,16 @@ def install_hint(what: str, extra: str) -> str:
     """How to get what is missing, if it can be had."""
     missing = f"{what} comes with a plugin that is not installed"
     if extra in (metadata("hookswitch").get_all("Provides-Extra") or ()):
-        return f"{missing}: pip install 'hookswitch[{extra}]'"
+        return f"{missing}: {pip_install(extra)}"
     return f"{missing}, and hookswitch {__version__} brings none for it ({extra})"
+
+
+def pip_install(extra: str) -> str:
+    """The command that brings an extra.
+
+    With the floor: lesser versions that a public index may have are somebody else's package.
+    """
+    return f"pip install 'hookswitch[{extra}]>=0.1'"
 
 
 def absent_leg_types(installed: Iterable[str]) -> dict[str, str]:

@@ -401,7 +401,7 @@ class SipTransport(Transport):
             have = ", ".join(self.switch.codecs)
             problem = f"{field}: {', '.join(unknown) or 'empty'}; installed codecs: {have}"
             for extra in {name.lower() for name in unknown} & {"g722", "opus"}:
-                problem += f"; pip install 'hookswitch[{extra}]'"
+                problem += f"; pip install 'hookswitch[{extra}]>=0.1'"
             raise SettingsError(problem) if field == "SIP_CODECS" else BadRequest(problem)
         return tuple(installed[name.lower()] for name in names)
 
