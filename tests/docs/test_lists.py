@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from hookswitch.plugins.builtin import load_plugins
 from hookswitch.rooms import registry
 from hookswitch.settings import KernelSettings
 from hookswitch.switch import Switch
+from hookswitch.testing.server import RunningSwitch
 from hookswitch_transport_sip import events as sip_events
 
 from . import DOCS
@@ -139,3 +141,28 @@ def test_every_counter_of_the_sip_core_is_documented() -> None:
     for counter in counters:
         name = "refused_<status>" if counter.startswith("refused_") else counter
         assert f"`hookswitch_sip_{name}_total`" in OPERATING
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/plugins.md"])
+def test_shown_plugins_are_as_they_are(page: str) -> None:
+    installed = {status.name: status for status in load_plugins().statuses}
+    shown = re.findall(
+        r"^(\w+) +(hookswitch\S*) (?:\S+ )? *ok\n    (.+)$",
+        (DOCS.parent / page).read_text(),
+        re.MULTILINE,
+    )
+    assert len(shown) >= 4
+    for name, distribution, hooks in shown:
+        if name != "line":  # the sample plugin, which is not installed here
+            assert distribution == installed[name].distribution
+            assert hooks == ", ".join(installed[name].hooks)
+
+
+async def test_a_leg_is_shown_as_it_is(running_switch: RunningSwitch) -> None:
+    page = (DOCS.parent / "README.md").read_text()
+    shown = re.search(r"```json\n(\[\n.*?\n\])\n```", page, re.DOTALL)
+    assert shown is not None
+    call = running_switch.fake.receive()
+    view = await running_switch.ask("GET", f"/v1/legs/{call.leg.id}")
+    (leg,) = json.loads(shown[1])
+    assert list(leg) == [*view, "sip_headers"]
