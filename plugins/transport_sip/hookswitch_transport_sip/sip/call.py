@@ -38,6 +38,9 @@ from .reinvite import Reinvite
 from .session_timer import SessionTimer
 from .transaction.base import ServerTransaction
 
+_OF_ALL_USAGES = ("BYE", "NOTIFY", "SUBSCRIBE")
+"""Methods that mean something when the call is over and a transfer is not."""
+
 
 class CallState(Enum):
     """EARLY until a 2xx, CONFIRMED until a BYE, ENDED then."""
@@ -81,6 +84,7 @@ class Call:
             "PRACK": self._on_prack,
             "UPDATE": partial(handle_update, self),
             "REFER": self.referral.handle,
+            "SUBSCRIBE": self.referral.handle_subscribe,
             "NOTIFY": self.referring.handle_notify,
         }
 
@@ -203,7 +207,7 @@ class Call:
         handler = self._handlers.get(request.method)
         if handler is None:
             self.respond(transaction, 405, now, self.core.capabilities())
-        elif self.state is CallState.ENDED and request.method not in ("BYE", "NOTIFY"):
+        elif self.state is CallState.ENDED and request.method not in _OF_ALL_USAGES:
             self.respond(transaction, 481, now)
         else:
             handler(transaction, request, now)
