@@ -7,7 +7,6 @@ operations use those of the second (`mute`, `hang_up`, …). Everything runs on 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -43,6 +42,7 @@ from hookswitch.mixer.commands import SetPort
 
 from .call import Call
 from .identity import UNKNOWN, CallerIdentity
+from .log import logger_of
 from .state import ANSWERED, UNANSWERED, LegState, may_become
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Leg:
         self.ended = asyncio.Event()
         self.changed = asyncio.Event()
         """Set, and replaced, at every change of state."""
-        self.log = logging.getLogger(f"hookswitch.leg.{self.id[:8]}")
+        self.log = logger_of(self.id)
         self._context = context
         self._created = time.monotonic()
         self._answered: float | None = None
