@@ -46,7 +46,7 @@ from .rtp_ports import RtpPorts
 from .sdp.audio import LocalAudio
 from .sdp.description import SessionDescription
 from .sdp.errors import SdpError
-from .sdp.negotiation import AudioNegotiation
+from .sdp.negotiation import check
 from .sdp.streams import offered_codecs
 from .settings import SipSettings, Way
 from .signalling.driver import Signalling
@@ -87,6 +87,15 @@ class SipTransport(Transport):
         self.settings = settings
         self.signalling: Signalling
         self._codecs = self._choose_codecs(settings.sip_codecs, "SIP_CODECS")
+        self._likely = LocalAudio(
+            self._codecs,
+            settings.announced_ip,
+            port=9,
+            session_id=0,
+            srtp=settings.sip_srtp,
+            keys=SrtpKeys.generate(),
+        )
+        """What an offer has to suit for its call to be taken; an answer has values of its own."""
         self._ports = {
             way.is_ipv6: RtpPorts(way.listen, settings.rtp_port_min, settings.rtp_port_max)
             for way in settings.ways
@@ -356,18 +365,11 @@ class SipTransport(Transport):
 
     def _offered(self, sdp: bytes) -> tuple[OfferedCodec, ...]:
         """The codecs of an offer. Raises SdpError when we could not answer it."""
-        local = LocalAudio(
-            self._codecs,
-            self.settings.announced_ip,
-            port=9,
-            session_id=0,
-            srtp=self.settings.sip_srtp,
-            keys=SrtpKeys.generate(),
-        )
-        AudioNegotiation(local).answer(sdp)
+        offer = SessionDescription.parse(sdp)
+        check(offer, self._likely)
         return tuple(
             OfferedCodec(**each | {"name": self._usual(each["name"])})
-            for each in offered_codecs(SessionDescription.parse(sdp))
+            for each in offered_codecs(offer)
         )
 
     def _usual(self, name: str) -> str:
