@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from functools import partial
 
 from .address import NameAddr
 from .answering import Answering
@@ -53,7 +52,7 @@ class CallState(Enum):
 class Call:
     """One call: its dialog, and all requests within it.
 
-    A method that handles a request has its place in `_handlers`; an extension adds one.
+    A method that handles a request has its place in `_HANDLERS`; an extension adds one.
     `referring` and `referral` are usages of the dialog that may outlive the call (RFC 5057).
     """
 
@@ -76,17 +75,6 @@ class Call:
         self._reinvite = Reinvite(self)
         self._registered: set[DialogId] = set()
         self._over = self._released = False
-        self._handlers: dict[str, Callable[[ServerTransaction, Request, float], None]] = {
-            "INVITE": self._on_invite,
-            "BYE": self._on_bye,
-            "INFO": self._on_info,
-            "OPTIONS": self._on_options,
-            "PRACK": self._on_prack,
-            "UPDATE": partial(handle_update, self),
-            "REFER": self.referral.handle,
-            "SUBSCRIBE": self.referral.handle_subscribe,
-            "NOTIFY": self.referring.handle_notify,
-        }
 
     @property
     def is_confirmed(self) -> bool:
@@ -204,13 +192,13 @@ class Call:
             return
         if dialog is not None:
             dialog.heard_from(transaction.source, request)
-        handler = self._handlers.get(request.method)
+        handler = _HANDLERS.get(request.method)
         if handler is None:
             self.respond(transaction, 405, now, self.core.capabilities())
         elif self.state is CallState.ENDED and request.method not in _OF_ALL_USAGES:
             self.respond(transaction, 481, now)
         else:
-            handler(transaction, request, now)
+            handler(self, transaction, request, now)
 
     def dialog_of(self, request: Request) -> Dialog | None:
         """Find the dialog a request of theirs belongs to."""
@@ -341,10 +329,10 @@ class Call:
         if sdp:
             response.set_body(sdp, "application/sdp")
         number = transaction.request.cseq.number
+        self.confirmed_dialog.refresh_target(transaction.request)
         answering = Answering(self.core, transaction, response, self._ack_timed_out, now)
         self._answerings[number] = answering
         self.confirmed_dialog.pending = Pending.OURS if answering.offered else Pending.NONE
-        self.confirmed_dialog.refresh_target(transaction.request)
         self._drop_invite()
 
     def _refuse_invite(
@@ -462,3 +450,19 @@ class Call:
     def _require(self, state: CallState) -> None:
         if self.state is not state:
             raise StateError(f"the call is {self.state.value}, not {state.value}")
+
+
+Handler = Callable[[Call, ServerTransaction, Request, float], None]
+
+_HANDLERS: dict[str, Handler] = {
+    "INVITE": lambda call, *it: call._on_invite(*it),
+    "BYE": lambda call, *it: call._on_bye(*it),
+    "INFO": lambda call, *it: call._on_info(*it),
+    "OPTIONS": lambda call, *it: call._on_options(*it),
+    "PRACK": lambda call, *it: call._on_prack(*it),
+    "UPDATE": handle_update,
+    "REFER": lambda call, *it: call.referral.handle(*it),
+    "SUBSCRIBE": lambda call, *it: call.referral.handle_subscribe(*it),
+    "NOTIFY": lambda call, *it: call.referring.handle_notify(*it),
+}
+"""One table for all calls: there are thousands."""
