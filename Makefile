@@ -35,7 +35,7 @@ bench: $(VENV)/developing
 	$(BIN)/python -m bench.capacity $(ARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "hookswitch needs Python 3.11 or newer: none was found"; exit 1; }
