@@ -34,19 +34,23 @@ LONGEST = 3600
 """Seconds we grant at once."""
 
 
+_FIRST = EventPackage(REFER)
+_TRYING = StatusLine(100, reason_phrase(100))
+
+
 class Referral:
     """At most one at a time. It may outlive the call: who transfers often hangs up at once."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._event = EventPackage(REFER)
+        self._event = _FIRST
         self._number: int | None = None
         self._count = 0
         self._silent = False
         self._outbox: deque[tuple[StatusLine, SubscriptionState]] = deque()
         self._sending = False
         self._ends = 0.0
-        self._last = StatusLine(100, reason_phrase(100))
+        self._last = _TRYING
         self._alarm: Alarm | None = None
         self.is_open = False
         """Whether an outcome has yet to be reported."""
@@ -110,7 +114,7 @@ class Referral:
     def _accept(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         self._count += 1
         self._number = request.cseq.number
-        self._event = EventPackage(REFER, None if self._count == 1 else str(self._number))
+        self._event = _FIRST if self._count == 1 else EventPackage(REFER, str(self._number))
         unheard = (request.headers.get("Refer-Sub") or "").strip().lower().startswith("false")
         self._silent, self.is_open = unheard, True
         extra = [("Contact", str(self._call.contact_for(transaction)))]
