@@ -142,7 +142,7 @@ def _answer(agent: UserAgent, event: InviteReceived, load: Load, now: float) -> 
     event.call.answer("\r\n".join([*lines, ""]).encode(), now)
 
 
-def _take_calls(load: Load, signalling: socket.socket) -> UserAgent:
+def take_calls(load: Load, signalling: socket.socket) -> UserAgent:
     """Answer until every phone has its call."""
     agent = UserAgent(Config("127.0.0.1", signalling.getsockname()[1]))
     last = None
@@ -177,7 +177,7 @@ def main() -> None:
         signalling = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         signalling.bind(("127.0.0.1", 0))
         say(port=signalling.getsockname()[1])
-        _take_calls(load, signalling)
+        take_calls(load, signalling)
     say(ready=True)
     sys.stdin.readline()
     load.run(float(sys.argv[3]), float(sys.argv[4]))

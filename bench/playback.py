@@ -21,6 +21,7 @@ import numpy as np
 from hookswitch.media import link
 from hookswitch.media.rings import Arena, ArenaShape, allocate
 from hookswitch.mixer.bank import TICK_MS, frame_samples
+from hookswitch.playback.marks import allocate as allocate_marks
 from hookswitch.playback.messages import (
     Play,
     PlayerConfig,
@@ -104,7 +105,9 @@ def _measure(
     fd = allocate(shape)
     mixer = _Mixer(Arena(shape, fd))
     config = PlayerConfig(folder, (), 1 << 30, 10.0, folder / "cache", 1 << 30)
-    link.send(ours, config)
+    marks = allocate_marks()
+    link.send(ours, config, [marks])
+    os.close(marks)
     for row in range(count):
         _send(ours, Play(str(row), source, -1, shape, row), [fd])
     time.sleep(SETTLE_SECONDS)

@@ -1,12 +1,14 @@
-"""How well a speech detector of the engine finds words, on greetings of `greetings`.
+"""How well speech detectors of the engine find words, on greetings of `greetings`, and their cost.
 
-Run: python -m bench.speech [module:Class] [--half test|train]
+Run: OPENBLAS_NUM_THREADS=1 python -m bench.speech [module:Class ...] [--half test|train]
+(media workers have one thread for BLAS, too)
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +27,10 @@ class Found:
 
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
+
+
+COST_PORTS, COST_RATES = 200, (8000, 16000, 48000)
+"""How many ports at once the cost is measured with, and at which rates."""
 
 
 def detect(detector: Any, calls: Sequence[Greeting]) -> list[Found]:
@@ -47,19 +53,21 @@ def report(calls: Sequence[Greeting], found: Sequence[Found]) -> None:
     """Print what was found, by kind of noise."""
     kinds = sorted({_noise(call) for call in calls})
     print(f"{'noise':8}{'calls':>6}{'missed':>8}{'onset':>7}{'95 %':>7}{'late':>6}"
-          f"{'false/min':>11}{'never ended':>13}{'tones':>7}")  # fmt: skip
+          f"{'release':>9}{'false/min':>11}{'never ended':>13}{'tones':>7}")  # fmt: skip
     for kind in [*kinds, "all"]:
         of_kind = [(c, f) for c, f in zip(calls, found, strict=True) if kind in ("all", _noise(c))]
         words = [(c, f) for c, f in of_kind if c.label != "no_speech"]
         delays = [d for c, f in words if (d := _delay(c, f)) is not None]
         false = sum(_false(c, f) for c, f in of_kind)
         minutes = sum(_quiet_ms(c) for c, _ in of_kind) / 60_000
+        releases = [r for c, f in words if (r := _release(c, f)) is not None]
         endless = sum(bool(f.begins) and len(f.ends) < len(f.begins) for _, f in words)
         tones = sum(_tone(c, f) for c, f in words)
         late = np.mean(np.array(delays) > 60)
         print(f"{kind:8}{len(of_kind):6}{len(words) - len(delays):8}{np.median(delays):7.0f}"
-              f"{np.percentile(delays, 95):7.0f}{late:6.0%}{false / minutes:11.2f}"
-              f"{endless:13}{tones:7}")  # fmt: skip
+              f"{np.percentile(delays, 95):7.0f}{late:6.0%}"
+              f"{np.median(releases):9.0f}{false / minutes:11.2f}{endless:13}"
+              f"{tones:7}")  # fmt: skip
 
 
 def _noise(call: Greeting) -> str:
@@ -79,6 +87,13 @@ def _delay(call: Greeting, found: Found) -> int | None:
     onset = onset_ms(call)
     told = [begins for begins in found.begins if onset - 400 <= begins <= call.ends + 60]
     return max(0, told[0] - onset) if told else None
+
+
+def _release(call: Greeting, found: Found) -> int | None:
+    """From the end of the words until that was told, hang-over included."""
+    told = [ends for ends in found.ends if ends >= call.ends]
+    next_sound = call.beep[0] if call.beep else len(call.audio) // 8
+    return told[0] - call.ends if told and told[0] <= next_sound else None
 
 
 def _spans(call: Greeting) -> list[tuple[int, int]]:
@@ -104,14 +119,35 @@ def _tone(call: Greeting, found: Found) -> bool:
     return any(begins <= b <= ends + 60 for b in found.begins)
 
 
+def cost_us(made: Any, rate: int, calls: Sequence[Greeting]) -> float:
+    """CPU time per port and second of sound, many ports at once, in microseconds."""
+    detector, rows, frame = made(rate), np.arange(COST_PORTS), rate * FRAME_MS // 1000
+    sound = np.zeros((COST_PORTS, 4 * 8000), np.float32)
+    for row in rows.tolist():
+        detector.reset(row)
+        heard = calls[row % len(calls)].audio[: sound.shape[1]]
+        sound[row, : len(heard)] = heard
+    sound = np.repeat(sound, rate // 8000, axis=1)
+    ticks = sound.shape[1] // frame
+    begin = time.process_time()
+    for tick in range(ticks):
+        detector.detect(sound[:, tick * frame : (tick + 1) * frame], rows)
+    return (time.process_time() - begin) * 1e6 / COST_PORTS / (ticks * FRAME_MS / 1000)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("detector", nargs="?", default=BUILT_IN)
+    parser.add_argument("detectors", nargs="*", default=[BUILT_IN])
     parser.add_argument("--half", choices=("train", "test"), default="test")
     args = parser.parse_args()
-    module, _, name = args.detector.partition(":")
     calls = list(greetings(args.half))
-    report(calls, detect(getattr(importlib.import_module(module), name)(), calls))
+    for reference in args.detectors:
+        module, _, name = reference.partition(":")
+        made = getattr(importlib.import_module(module), name)
+        print(f"\n{reference}")
+        report(calls, detect(made(), calls))
+        costs = ", ".join(f"{cost_us(made, rate, calls):.0f} at {rate} Hz" for rate in COST_RATES)
+        print(f"CPU microseconds per port and second, {COST_PORTS} ports: {costs}")
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ PUBLIC_MODULES = (
     "hookswitch.mixer.fade",
     "hookswitch.mixer.playout",
     "hookswitch.mixer.processors",
+    "hookswitch.mixer.resample",
     "hookswitch.mixer.speech",
     "hookswitch.mixer.topology",
     "hookswitch.recording.storage",

@@ -71,9 +71,11 @@ class RtpPeer(asyncio.DatagramProtocol):
                 return run[0].at
         return None
 
-    async def hears(self, frequency: float, since: float = 0.0, within: float = 10.0) -> None:
+    async def hears(
+        self, frequency: float, since: float = 0.0, within: float = 10.0, dbfs: float = -12.0
+    ) -> None:
         """Wait until it hears a tone, after some time of the loop."""
-        await processes.until(lambda: self.heard_from(frequency, since) is not None, within)
+        await processes.until(lambda: self.heard_from(frequency, since, dbfs) is not None, within)
 
     def audio(self, since: float, until: float) -> np.ndarray:
         """What it heard between two times of the loop, int16."""

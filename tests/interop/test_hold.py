@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.sound import level
+from tests.sound import level, tone
+from tests.waves import write_wav
 
 from .baresip import RATE, Baresip, baresip, call_in
 from .client import Api, Events, api_of, events_of
@@ -17,6 +18,9 @@ from .server import Server
 from .sipp import session, sipp
 
 ALICE, BOB = 1030.0, 1735.0
+
+DIAL_DBFS, BUSY_DBFS = -16.15, -27.14
+"""How loud each of the two frequencies of gb_dial and us_busy is."""
 
 
 async def test_a_callee_is_held_while_it_holds_too(
@@ -104,6 +108,89 @@ async def test_who_is_held_hears_silence_until_it_is_taken_back(
                 await events.ended(leg)
             await held.succeeded()
             await other.succeeded()
+
+
+async def test_who_is_held_hears_what_is_played_to_it_and_nothing_of_its_room(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with rtp_peers(np.array([ALICE, BOB])) as (one, two):
+        told = {"sdp": session(one.port), "sdp-recvonly": session(one.port, "recvonly")}
+        async with (
+            sipp("callee_is_held_once.xml", tmp_path, fields=told) as held,
+            sipp("callee_answers.xml", tmp_path, fields={"sdp": session(two.port)}) as other,
+        ):
+            legs = [await api.call(callee.uri, room_id="hold") for callee in (held, other)]
+            for leg in legs:
+                await events.wait("leg.joined_room", leg_id=leg)
+            await one.hears(BOB)
+            await api.post(f"/legs/{legs[0]}/hold", 202)
+            hold = await events.wait("leg.hold", leg_id=legs[0])
+            to_leg = (await api.post(f"/legs/{legs[0]}/play", 200, tone="gb_dial"))["playback_id"]
+            await one.hears(350.0, since=loop.time(), dbfs=DIAL_DBFS)
+            began = loop.time()
+            to_room = (await api.post("/rooms/hold/play", 200, tone="us_busy"))["playback_id"]
+            await two.hears(620.0, since=began, dbfs=BUSY_DBFS)
+            await one.hears_after(loop.time() + 0.3)
+            heard = one.audio(began, loop.time())
+            assert level(heard, 440.0, RATE) > DIAL_DBFS - 1.5
+            assert max(level(heard, f, RATE) for f in (620.0, BOB)) < -60
+            await api.delete(f"/legs/{legs[0]}/play/{to_leg}", 200)
+            await api.delete(f"/rooms/hold/play/{to_room}", 200)
+            await api.delete(f"/legs/{legs[0]}/hold", 202)
+            await events.wait("leg.unhold", after=hold, leg_id=legs[0])
+            for leg in legs:
+                await api.delete(f"/legs/{leg}", 202)
+                await events.ended(leg)
+            await held.succeeded()
+            await other.succeeded()
+
+
+async def test_who_holds_us_is_sent_no_prompt_which_takes_its_time_all_the_same(
+    tmp_path: Path,
+) -> None:
+    prompt = write_wav(tmp_path / "prompt.wav", tone(1000, 0.6, RATE), RATE)
+    server = Server(tmp_path, MEDIA_DIR=str(tmp_path))
+    try:
+        server.start()
+        async with (
+            api_of(server.url) as api,
+            events_of(server.url) as events,
+            rtp_peers(np.array([ALICE])) as (peer,),
+        ):
+            directions = ("recvonly", "sendrecv", "sendonly", "inactive")
+            told = {f"sdp-{each}": session(peer.port, each) for each in directions}
+            told["sdp"] = session(peer.port)
+            async with sipp("callee_is_held.xml", tmp_path, fields=told) as callee:
+                leg = await api.call(callee.uri)
+                connected = await events.wait("leg.connected", leg_id=leg)
+                await api.post(f"/legs/{leg}/hold", 202)
+                held = await events.wait("leg.hold", after=connected, leg_id=leg)
+                await api.delete(f"/legs/{leg}/hold", 202)
+                resumed = await events.wait("leg.unhold", after=held, leg_id=leg)
+                by_peer = await events.wait("leg.hold", after=resumed, leg_id=leg)
+                count = len(peer.heard)
+                body = {"url": prompt, "mime_type": "audio/wav"}
+                playback = (await api.post(f"/legs/{leg}/play", 200, **body))["playback_id"]
+                ended = await events.wait("playback.finished", playback_id=playback)
+                assert (ended["reason"], ended["played_ms"]) == ("completed", 600)
+                late = peer.heard[count:]  # sent before, arrived since
+                assert len(late) < 5
+                await api.post(f"/legs/{leg}/hold", 202)
+                both = await events.wait("leg.hold", after=by_peer, leg_id=leg)
+                back = await events.wait("leg.unhold", after=both, leg_id=leg)
+                # It takes sound again, and we still hold it: the prompt is heard.
+                began = asyncio.get_running_loop().time()
+                await api.post(f"/legs/{leg}/play", 200, **body)
+                await peer.hears(1000.0, since=began)
+                await api.delete(f"/legs/{leg}/hold", 202)
+                await events.wait("leg.unhold", after=back, leg_id=leg)
+                await api.delete(f"/legs/{leg}", 202)
+                await events.ended(leg)
+                await callee.succeeded()
+        server.stop()
+    finally:
+        server.close()
 
 
 async def test_silence_is_no_reason_to_hang_up_on_hold(tmp_path: Path) -> None:

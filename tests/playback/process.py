@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hookswitch.media import link
+from hookswitch.playback.marks import allocate
 from hookswitch.playback.messages import (
     Play,
     PlayEnded,
@@ -38,7 +39,9 @@ class PlayerProcess:
             )
         self.said: list[Any] = []
         self.pulses: list[PlayerPulse] = []
-        link.send(self.end, config)
+        marks = allocate()
+        link.send(self.end, config, [marks])
+        os.close(marks)
 
     def __enter__(self) -> PlayerProcess:
         return self

@@ -142,8 +142,12 @@ async def test_few_files_are_stored_at_the_same_time(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_vanished_is_given_up(tmp_path: Path) -> None:
-    async with running(tmp_path, Shelf()) as (uploads, told):
-        await add(uploads, tmp_path / "gone.wav", "shelf", OPTIONS, {})
+    shelf, path = Shelf(), file(tmp_path, "gone.wav")
+    shelf.open.clear()
+    async with running(tmp_path, shelf) as (uploads, told):
+        await add(uploads, path, "shelf", OPTIONS, {})
+        path.unlink()
+        shelf.open.set()
         await told.until(lambda: bool(told.failed))
         assert told.failed[0][2] is False
         assert "No such file" in told.failed[0][1]
@@ -204,14 +208,45 @@ async def test_what_was_promised_before_a_crash_is_stored_when_it_was_recovered(
 ) -> None:
     path, other = tmp_path / "call.wav", tmp_path / "other.wav"
     async with running(tmp_path, Shelf()) as (uploads, _):
-        await uploads.promise(path, "shelf", OPTIONS, {"leg_id": "ann"})
-        await uploads.promise(other, "shelf", OPTIONS, {})
-        await uploads.withdraw(other)
+        await uploads.promise("r", 0, path, "shelf", OPTIONS, {"leg_id": "ann"})
+        await uploads.promise("s", 0, other, "shelf", OPTIONS, {})
+        await uploads.withdraw("s", 0)
     async with running(tmp_path, shelf := Shelf()) as (uploads, told):
         assert uploads.pending == 0
         file(tmp_path)
-        await uploads.complete(path, path)
-        await uploads.complete(other, other)
+        await uploads.complete("r", 0, path)
+        await uploads.complete("s", 0, other)
         await told.until(lambda: len(told.stored) > 0)
         assert told.stored[0][0].context == {"leg_id": "ann"}
+    assert list(shelf.kept) == ["call.wav"]
+
+
+async def test_a_recovered_file_that_got_another_name_is_the_one_that_is_stored(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "call.wav"
+    async with running(tmp_path, Shelf()) as (uploads, _):
+        await uploads.promise("old", 0, path, "shelf", OPTIONS, {"leg_id": "ann"})
+    file(tmp_path, content=b"somebody else's")
+    async with running(tmp_path, shelf := Shelf(), unfinished=["old"]) as (uploads, told):
+        assert uploads.pending == 0
+        await uploads.promise("new", 0, path, "shelf", OPTIONS, {"leg_id": "bob"})
+        await uploads.complete("new", 0, path)
+        await told.until(lambda: len(told.stored) == 1)
+        await uploads.complete("old", 0, file(tmp_path, "call-2.wav", b"ann's"))
+        await told.until(lambda: len(told.stored) == 2)
+        assert [upload.context["leg_id"] for upload, _ in told.stored] == ["bob", "ann"]
+    assert shelf.kept == {"call.wav": b"somebody else's", "call-2.wav": b"ann's"}
+
+
+async def test_a_file_that_could_not_be_made_stays_promised(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    async with running(tmp_path, Shelf()) as (uploads, told):
+        await uploads.promise("r", 0, path, "shelf", OPTIONS, {})
+        await uploads.complete("r", 0, path)  # the disk is full: there is none
+        assert uploads.pending == 0
+        assert told.failed == []
+    async with running(tmp_path, shelf := Shelf(), unfinished=["r"]) as (uploads, told):
+        await uploads.complete("r", 0, file(tmp_path))
+        await told.until(lambda: len(told.stored) == 1)
     assert list(shelf.kept) == ["call.wav"]

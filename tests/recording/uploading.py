@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Told:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *storages: Storage, **options: Any
+    folder: Path, *storages: Storage, unfinished: Collection[str] = (), **options: Any
 ) -> AsyncIterator[tuple[Uploads, Told]]:
     told = Told()
     uploads = Uploads(
@@ -52,7 +52,7 @@ async def running(
         back_off=BackOff(first=0.01, longest=0.05),
         **options,
     )
-    await uploads.start()
+    await uploads.start(unfinished)
     try:
         yield uploads, told
     finally:
@@ -63,8 +63,8 @@ async def add(
     uploads: Uploads, path: Path, storage: str, options: BaseModel, context: Mapping[str, Any]
 ) -> None:
     """A recording that began and is over."""
-    await uploads.promise(path, storage, options, context)
-    await uploads.complete(path, path)
+    await uploads.promise(path.name, 0, path, storage, options, context)
+    await uploads.complete(path.name, 0, path)
 
 
 def file(folder: Path, name: str = "call.wav", content: bytes = b"sound") -> Path:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from hookswitch.media.rings import ArenaShape
 
+from .marks import NOBODY
+
 
 @dataclass(frozen=True, slots=True)
 class PlayerConfig:
-    """First message to a player.
+    """First message to a player; the descriptor of the `Marks` travels beside it.
 
     ``media_dir``: ``file:`` URLs below it are allowed, with None none are. ``deny``: networks
     (CIDR) that a URL, or a redirect of it, must not lead to. ``max_bytes``: of one file.
@@ -46,8 +48,8 @@ class Play:
     """Control to player: write a source into the *said* ring of ``row``, at the arena's rate.
 
     The arena's descriptor travels beside the message. ``repeat``: how often it is played, -1 for
-    ever. What the ring's ``said_in`` already counts was written by a player that died: those
-    samples are skipped, so that a prompt goes on where it was.
+    ever. ``slot``: its mark. What the ring's ``said_in`` already counts was written by a player
+    that died: those samples are skipped, so that a prompt goes on where it was.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Play:
     repeat: int
     arena: ArenaShape
     row: int
+    slot: int = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

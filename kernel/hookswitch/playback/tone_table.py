@@ -5,7 +5,7 @@ keeps for Recommendation E.180 (Supplement 2 to E.180, 01/94; its latest issue i
 Operational Bulletin 781, 02/2003), unless a row names a national source. Levels are E.180's own:
 tones are -10 dBm0, within ±5 dB, measured while they sound and, for several frequencies, all of
 them together. North America's plan gives levels per frequency (Supplement 3 to the E.300 series,
-*North American precise audible tone plan*).
+*North American precise audible tone plan*). ``docs/tones.md`` tells what is chosen by us.
 
 0 dBm0 is a sine 3.14 dB below full scale: ITU-T G.711 puts the overload point of A-law there
 (µ-law: 3.17 dB).
@@ -105,7 +105,7 @@ COUNTRIES: Mapping[str, Mapping[str, Tone]] = {
         "dial": Tone((413, 438)),
         "congestion": Tone((425,), (Pulse(375, 375), Pulse(375, 375, -10.0))),
     },
-    # 400x16: NTT modulates by 15 to 20 Hz, to a depth of 85 %.
+    # 400x16: the list has 15 to 20 Hz. The depth is ours.
     "jp": {
         "ringback": Tone((400,), _even(1000, 2000), modulation=16, depth=0.85),
         "busy": Tone((400,), _even(500, 500)),
@@ -118,7 +118,7 @@ COUNTRIES: Mapping[str, Mapping[str, Tone]] = {
         "dial": Tone((425,), _even(200, 200, 600, 1000)),
         "congestion": Tone((425,), _even(200, 200)),
     },
-    # 400x25: the list gives no depth.
+    # 400x25. The depth is ours.
     "in": {
         "ringback": Tone((400,), _TWICE, modulation=25, depth=0.9),
         "busy": Tone((400,), _even(750, 750)),

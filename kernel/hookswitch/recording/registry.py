@@ -19,6 +19,7 @@ from hookswitch.rooms.room import Room
 from .client import Recorder, Told
 from .messages import Finished, Format, RecorderConfig
 from .ongoing import Recording, finished_fields
+from .recorder.sidecar import SUFFIX
 from .storing import Emit, Storing
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,10 @@ class Recordings:
 
     async def begin(self) -> None:
         """Have recordings completed and stored that a crash left, if there may be any."""
-        await self._storing.start()
-        if self._directory.is_dir() and any(self._directory.glob(".*")):
+        left = sorted(self._directory.glob(".*")) if self._directory.is_dir() else []
+        sidecars = [path.name for path in left if path.name.endswith(SUFFIX)]
+        await self._storing.start([name[1 : -len(SUFFIX)] for name in sidecars])
+        if left:
             self._recorder.start()
 
     async def start(
@@ -80,11 +83,11 @@ class Recordings:
         try:
             options = await self._storing.check(storage, fields)
             if options is not None:
-                await self._storing.promise(recording.files, storage, options, place)
+                await self._storing.promise(recording.id, recording.files, storage, options, place)
             await recording.start()
         except BaseException:
             self._recording.pop(place.id, None)
-            await self._storing.withdraw(recording.files)
+            await self._storing.withdraw(recording.id)
             raise
         for participant, port in place.participants().items():
             await recording.join(participant, port)
@@ -142,13 +145,13 @@ class Recordings:
 
     async def _ended(self, recording: Recording, told: Finished) -> None:
         self._recording.pop(recording.place.id, None)
-        await self._storing.complete(recording.files, told.files)
+        await self._storing.complete(told)
 
     def _recovered(self, told: Told) -> None:
         if isinstance(told, Finished):
             log.info("recording %s was left unfinished and is complete now", told.file)
             self._emit(RecordingFinished(**finished_fields(told)), None, None)
-            self._spawn(self._storing.complete(told.files, told.files))
+            self._spawn(self._storing.complete(told))
 
 
 def _checked(filename: str) -> str:

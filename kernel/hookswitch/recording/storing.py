@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hookswitch.events.model import Event
 from hookswitch.events.record import WebhookTarget
 from hookswitch.rooms.place import LegPlace, Place
 
+from .messages import Finished
 from .storage import FILE, Storages
 from .upload_queue import Upload
 from .uploads import Uploads
@@ -38,9 +39,9 @@ class Storing:
             keep_local=keep_local,
         )
 
-    async def start(self) -> None:
-        """Go on with what is left from before."""
-        await self._uploads.start()
+    async def start(self, unfinished: Collection[str]) -> None:
+        """Go on with what is left from before; these recordings will be completed yet."""
+        await self._uploads.start(unfinished)
 
     async def stop(self) -> None:
         """What is not stored is tried again after the next start."""
@@ -52,21 +53,24 @@ class Storing:
         return None if storage == FILE else options
 
     async def promise(
-        self, files: Sequence[Path], storage: str, options: BaseModel, place: Place
+        self, recording: str, files: Sequence[Path], storage: str, options: BaseModel, place: Place
     ) -> None:
-        """Have these files stored as soon as they are complete."""
-        for file in files:
-            await self._uploads.promise(file, storage, options, _context(place))
+        """Have the files of a recording stored as soon as they are complete."""
+        for part, file in enumerate(files):
+            await self._uploads.promise(recording, part, file, storage, options, _context(place))
 
-    async def complete(self, promised: Sequence[Path], made: Sequence[Path]) -> None:
-        """Files are complete, by the names they were promised under and those they now have."""
-        for before, file in zip(promised, made, strict=False):
-            await self._uploads.complete(before, file)
+    async def complete(self, told: Finished) -> None:
+        """A recording's files are complete, whatever their names are now."""
+        for part, file in enumerate((told.file, told.multi_channel_file)):
+            if file is not None:
+                await self._uploads.complete(told.id, part, file)
+            else:
+                await self._uploads.withdraw(told.id, part)
 
-    async def withdraw(self, files: Sequence[Path]) -> None:
-        """There will be no such files."""
-        for file in files:
-            await self._uploads.withdraw(file)
+    async def withdraw(self, recording: str) -> None:
+        """There will be no such recording."""
+        for part in range(2):
+            await self._uploads.withdraw(recording, part)
 
     def _stored(self, upload: Upload, location: str) -> None:
         self._tell(upload, RecordingStored, file=str(upload.file), location=location)

@@ -18,22 +18,30 @@ log = logging.getLogger(__name__)
 _TABLE = """
 CREATE TABLE IF NOT EXISTS uploads (
     id INTEGER PRIMARY KEY, file TEXT NOT NULL, storage TEXT NOT NULL, options TEXT NOT NULL,
-    context TEXT NOT NULL, location TEXT, complete INTEGER NOT NULL)
+    context TEXT NOT NULL, location TEXT, complete INTEGER NOT NULL,
+    recording TEXT NOT NULL DEFAULT '', part INTEGER NOT NULL DEFAULT 0)
 """
 
-_COLUMNS = "id, file, storage, options, context, location, complete"
+_ADDED = ("recording TEXT NOT NULL DEFAULT ''", "part INTEGER NOT NULL DEFAULT 0")
+"""Columns that a queue of an earlier version lacks."""
+
+_COLUMNS = "id, recording, part, file, storage, options, context, location, complete"
 
 
 @dataclass(slots=True)
 class Upload:
     """A file to be stored. ``options`` may hold secrets.
 
+    ``recording`` is whose it is, by id, and ``part`` which of its files, from 0 on: the name that
+    ``file`` was promised under may be another's when the file is made.
     ``context`` is the caller's: what it needs to tell of the outcome, also after a restart.
     ``location``: where it is, once it is stored and only the tidying is left; ``complete``: the
     file is whole, its recording is over; ``attempts``: those in vain since the server started.
     """
 
     id: int
+    recording: str
+    part: int
     file: Path
     storage: str
     options: Mapping[str, Any] = field(repr=False)
@@ -64,15 +72,21 @@ class UploadQueue:
         self._db.close()
 
     def add(
-        self, file: Path, storage: str, options: Mapping[str, Any], context: Mapping[str, Any]
+        self,
+        recording: str,
+        part: int,
+        file: Path,
+        storage: str,
+        options: Mapping[str, Any],
+        context: Mapping[str, Any],
     ) -> Upload:
         """Remember a file that is to come; when this returns, that is on the disk."""
         row = self._db.execute(
-            "INSERT INTO uploads (file, storage, options, context, complete)"
-            " VALUES (?, ?, ?, ?, 0)",
-            (str(file), storage, json.dumps(options), json.dumps(context)),
+            "INSERT INTO uploads (recording, part, file, storage, options, context, complete)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0)",
+            (recording, part, str(file), storage, json.dumps(options), json.dumps(context)),
         )
-        return Upload(row.lastrowid or 0, file, storage, options, context)
+        return Upload(row.lastrowid or 0, recording, part, file, storage, options, context)
 
     def all(self) -> list[Upload]:
         """Everything that is left, oldest first."""
@@ -111,6 +125,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA secure_delete = ON")  # secrets do not stay behind in free pages
         db.execute(_TABLE)
+        known = {row[1] for row in db.execute("PRAGMA table_info(uploads)")}
+        for column in _ADDED:
+            if column.split()[0] not in known:
+                db.execute(f"ALTER TABLE uploads ADD COLUMN {column}")
+        db.execute("UPDATE uploads SET recording = file WHERE recording = ''")
     except BaseException:
         db.close()
         raise
@@ -119,6 +138,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _upload(
     number: int,
+    recording: str,
+    part: int,
     file: str,
     storage: str,
     options: str,
@@ -128,6 +149,8 @@ def _upload(
 ) -> Upload:
     return Upload(
         number,
+        recording,
+        part,
         Path(file),
         storage,
         json.loads(options),

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +66,8 @@ class Uploads:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._tidying: set[asyncio.Task[None]] = set()
-        self._promised: dict[Path, Upload] = {}
+        self._promised: dict[tuple[str, int], Upload] = {}
+        """By recording and part."""
         self._queue: UploadQueue
 
     @property
@@ -74,32 +75,50 @@ class Uploads:
         """Files that are not stored yet and are being cared for."""
         return len(self._tasks) + len(self._tidying)
 
-    async def start(self) -> None:
-        """Open the queue and go on with what is left in it. Raises OSError, sqlite3.Error."""
+    async def start(self, unfinished: Collection[str] = ()) -> None:
+        """Open the queue and go on with what is left in it. Raises OSError, sqlite3.Error.
+
+        ``unfinished``: recordings that will be completed yet. What has the name of one of their
+        files already is somebody else's.
+        """
         self._queue = await self._on_disk(lambda: UploadQueue(self._path))
         for upload in await self._on_disk(self._queue.all):
-            if upload.complete or upload.file.exists():
+            made = upload.recording not in unfinished and upload.file.exists()
+            if upload.complete or made:
                 self._begin(upload)
             else:
-                self._promised[upload.file] = upload
+                self._promised[upload.recording, upload.part] = upload
 
     async def promise(
-        self, file: Path, storage: str, options: BaseModel, context: Mapping[str, Any]
+        self,
+        recording: str,
+        part: int,
+        file: Path,
+        storage: str,
+        options: BaseModel,
+        context: Mapping[str, Any],
     ) -> None:
         """Have a file stored as soon as it is `complete`, whatever happens until then."""
-        packed = pack_options(options)
-        add = self._queue.add
-        self._promised[file] = await self._on_disk(lambda: add(file, storage, packed, context))
+        packed, add = pack_options(options), self._queue.add
+        upload = await self._on_disk(lambda: add(recording, part, file, storage, packed, context))
+        self._promised[recording, part] = upload
 
-    async def complete(self, promised: Path, made: Path) -> None:
-        """A file is whole, under this name: it is stored now, if that was promised."""
-        if (upload := self._promised.pop(promised, None)) is not None:
-            await self._on_disk(lambda: self._queue.completed(upload, made))
-            self._begin(upload)
+    async def complete(self, recording: str, part: int, made: Path) -> None:
+        """A file is whole, under this name: it is stored now, if that was promised.
 
-    async def withdraw(self, file: Path) -> None:
+        One that could not be made after all stays promised: what is staged of it is completed after
+        the next start.
+        """
+        upload = self._promised.get((recording, part))
+        if upload is None or not await asyncio.to_thread(made.exists):
+            return
+        del self._promised[recording, part]
+        await self._on_disk(lambda: self._queue.completed(upload, made))
+        self._begin(upload)
+
+    async def withdraw(self, recording: str, part: int) -> None:
         """There will be no such file."""
-        if (upload := self._promised.pop(file, None)) is not None:
+        if (upload := self._promised.pop((recording, part), None)) is not None:
             await self._on_disk(lambda: self._queue.remove(upload))
 
     async def stop(self) -> None:

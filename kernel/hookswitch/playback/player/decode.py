@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 
 import av
@@ -41,18 +42,24 @@ _MOST_CHANNELS = 64
 Source = Callable[[], SpoolReader]
 """A file that can be read again from its start."""
 
+Share = Callable[[Format], Iterator[AudioFrame]]
+"""The frames of a file that others play too, by its format."""
 
-def decoded(source: Source, mime: MimeType, rate: int, repeat: int, skip: int) -> Generator[Pcm]:
+
+def decoded(
+    source: Source, mime: MimeType, rate: int, repeat: int, skip: int, share: Share | None = None
+) -> Generator[Pcm]:
     """The sound of a file, ``repeat`` times (-1: for ever), without its first ``skip`` samples.
 
     Raises DecodeError, and whatever reading raised.
     """
-    file = _Again(source, find_format(mime, source()))
+    kind = find_format(mime, source())
+    once = partial(share, kind) if share else _Again(source, kind).frames
     converter = Converter(rate)
     passes = 0
     while passes < repeat or repeat < 0:
         length = 0
-        for pcm in chain.from_iterable(map(converter.convert, file.frames())):
+        for pcm in chain.from_iterable(map(converter.convert, once())):
             length += len(pcm)
             yield pcm[skip:]
             skip = max(skip - len(pcm), 0)
@@ -93,7 +100,7 @@ class _Again:
             self._kept = kept
 
 
-def frames(file: SpoolReader, file_format: Format) -> Iterator[AudioFrame]:
+def frames(file: SpoolReader, file_format: Format) -> Generator[AudioFrame]:
     """The frames of a file's first audio stream; damaged ones are left out."""
     with _container(file, file_format) as container:
         if not container.streams.audio:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import aiohttp
@@ -18,11 +19,15 @@ _NO_STORE = re.compile(r"(?:^|,)\s*no-store\s*(?:$|[,;=])", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What there is to read: at once, or as it comes. ``mime_type`` as its server gave it."""
+    """What there is to read: at once, or as it comes. ``mime_type`` as its server gave it.
+
+    ``identity`` is another one when the file is; None if that is not known, or it is not whole yet.
+    """
 
     spool: Spool
     mime_type: str
     shareable: bool = True
+    identity: Hashable = None
 
 
 class Download:
@@ -93,7 +98,7 @@ class Download:
         try:
             async with self._http.get(self.url, conditions) as answer:
                 if entry and spool and answer.status == 304:
-                    self._body.set_result(Body(spool, entry.mime_type))
+                    self._body.set_result(Body(spool, entry.mime_type, identity=entry))
                     spool = None
                 else:
                     await self._take(answer)

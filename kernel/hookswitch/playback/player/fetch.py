@@ -39,7 +39,7 @@ class Fetcher:
         if url.lower().startswith("file:"):
             spool = open_local(url, self._config.media_dir, self._config.max_bytes)
             try:
-                yield Body(spool, "")
+                yield Body(spool, "", identity=spool.identity)
             finally:
                 spool.close()
             return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from hookswitch.playback.marks import Mark, unmarked
+
 from .errors import FetchError, Stopped
 from .stop import Stop
 
@@ -29,6 +31,12 @@ class Spool:
     def size(self) -> int:
         """Bytes that are there."""
         return self._size
+
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """Of the file as it is on the disk now: which one, how long, and when it was written."""
+        status = os.fstat(self._fd)
+        return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def append(self, data: bytes) -> None:
         """Write; raises OSError, as when the disk is full."""
@@ -68,6 +76,11 @@ class Spool:
         with self._changed:
             self._changed.notify_all()
 
+    def again(self) -> Spool:
+        """The same file for somebody else, who closes it; only when all is there."""
+        assert self._complete
+        return Spool(os.dup(self._fd), start=self._start, complete=True)
+
     def close(self) -> None:
         """Close the file, if it is not closed; nobody may read any more."""
         if self._fd >= 0:
@@ -82,8 +95,9 @@ class SpoolReader:
     file to it, and `check` tells afterwards.
     """
 
-    def __init__(self, spool: Spool, stop: Stop) -> None:
-        self._spool, self._stop = spool, stop
+    def __init__(self, spool: Spool, stop: Stop, mark: Mark | None = None) -> None:
+        """``mark`` is cleared while the library that reads has to wait."""
+        self._spool, self._stop, self._mark = spool, stop, mark or unmarked()
         self._position = 0
         self._failure: FetchError | Stopped | None = None
         self.must_seek = False
@@ -96,7 +110,7 @@ class SpoolReader:
     def read(self, count: int) -> bytes:
         """Up to ``count`` bytes, waiting for the first; b"" is the end."""
         try:
-            with self._stop.interrupting(self._spool.wake):
+            with self._mark.outside(), self._stop.interrupting(self._spool.wake):
                 data = self._spool.read(self._position, count, self._stop)
         except (FetchError, Stopped) as failure:
             self._failure = failure.with_traceback(None)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from hookswitch.media import link
 from hookswitch.media.rings import Arena, ArenaShape
+from hookswitch.playback.marks import Marks
 from hookswitch.playback.messages import Play, PlayerConfig, PlayerPulse, PlayFailed, StopPlaying
 
 from .fetch import Fetcher
@@ -39,8 +40,7 @@ def main(end: socket.socket) -> None:
     player: Player | None = None
     try:
         config, fds = _first(end)
-        _close(fds)
-        player = Player(config, outbox)
+        player = Player(config, Marks(fds[0]), outbox)
         _serve(end, outbox, player)
     finally:
         if player:
@@ -82,10 +82,10 @@ def _receive(end: socket.socket, player: Player) -> None:
 class Player:
     """All playbacks of this process."""
 
-    def __init__(self, config: PlayerConfig, outbox: Outbox) -> None:
+    def __init__(self, config: PlayerConfig, marks: Marks, outbox: Outbox) -> None:
         self._outbox = outbox
         self._fetcher = Fetcher(config)
-        self._sounds = Sounds(self._fetcher, Tones())
+        self._sounds = Sounds(self._fetcher, Tones(), marks)
         self._playbacks: dict[str, Playback] = {}
         self._arenas: weakref.WeakValueDictionary[str, Arena] = weakref.WeakValueDictionary()
         """Those that somebody plays into."""
