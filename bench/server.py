@@ -95,7 +95,8 @@ class Server:
                     (await api.post(f"/legs/{leg}/{path}", json=body)).raise_for_status()
 
     def stop(self) -> None:
-        """End it at once."""
+        """End it at once, and wait until nobody writes to its folders any more."""
+        workers = children(self.pid)
         self._process.send_signal(signal.SIGTERM)
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -103,6 +104,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        while any(Path(f"/proc/{pid}").exists() for pid in workers):
+            time.sleep(0.05)
 
     def _is_up(self) -> bool:
         try:

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 
-from tests.live import PATIENCE
+from hookswitch.testing.recorder import PATIENCE
 from tests.sound import tone
 
 

@@ -15,35 +15,35 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from hookswitch.api import room_ws
+from hookswitch.testing.server import RunningSwitch, run_switch
 from hookswitch.websocket.session import Patience
-from tests.live import LiveServer, live_server
 from tests.peers import Peer, connected
 from tests.sound import level
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    async with live_server(tmp_path) as server:
+async def server(tmp_path: Path) -> AsyncIterator[RunningSwitch]:
+    async with run_switch(tmp_path) as server:
         yield server
 
 
-async def open_room(server: LiveServer, **fields: Any) -> None:
+async def open_room(server: RunningSwitch, **fields: Any) -> None:
     response = await server.http.post("/v1/rooms", json={"id": "r", **fields})
     assert response.status_code == 201
 
 
-def joined(server: LiveServer, frequency: float | None = None, room: str = "r") -> Any:
+def joined(server: RunningSwitch, frequency: float | None = None, room: str = "r") -> Any:
     return connected(f"{server.ws}/v1/rooms/{room}/ws", 16000, "bare", frequency)
 
 
-async def gone(server: LiveServer, peer: Peer) -> None:
+async def gone(server: RunningSwitch, peer: Peer) -> None:
     """Wait until the peer is told and its port is closed."""
     await peer.closed.wait()
     assert server.open_ports == []
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 48000])
-async def test_two_participants_hear_each_other(server: LiveServer, sample_rate: int) -> None:
+async def test_two_participants_hear_each_other(server: RunningSwitch, sample_rate: int) -> None:
     await open_room(server, sample_rate=sample_rate)
     async with joined(server, 440) as a, joined(server, 1000) as b:
         await asyncio.gather(a.hears(0.4), b.hears(0.4))
@@ -54,7 +54,7 @@ async def test_two_participants_hear_each_other(server: LiveServer, sample_rate:
         assert a.sizes == {640}
 
 
-async def test_the_first_message(server: LiveServer) -> None:
+async def test_the_first_message(server: RunningSwitch) -> None:
     await open_room(server)
     async with connect(f"{server.ws}/rooms/r/ws", proxy=None) as socket:
         message = json.loads(await socket.recv())
@@ -65,7 +65,7 @@ async def test_the_first_message(server: LiveServer) -> None:
         assert len(base64.b64decode(frame["audio"])) == 640
 
 
-async def test_it_stops(server: LiveServer) -> None:
+async def test_it_stops(server: RunningSwitch) -> None:
     await open_room(server)
     async with joined(server) as peer:
         await peer.receives(type="connected")
@@ -76,7 +76,7 @@ async def test_it_stops(server: LiveServer) -> None:
         assert peer.socket.close_code == 1000
 
 
-async def test_the_room_is_deleted(server: LiveServer) -> None:
+async def test_the_room_is_deleted(server: RunningSwitch) -> None:
     await open_room(server)
     async with joined(server) as peer:
         await peer.receives(type="connected")
@@ -85,7 +85,7 @@ async def test_the_room_is_deleted(server: LiveServer) -> None:
         assert peer.socket.close_reason == "room_deleted"
 
 
-async def test_there_is_no_such_room(server: LiveServer) -> None:
+async def test_there_is_no_such_room(server: RunningSwitch) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with joined(server):
             pass
@@ -97,7 +97,7 @@ async def test_there_is_no_such_room(server: LiveServer) -> None:
     }
 
 
-async def test_draining_takes_nobody(server: LiveServer) -> None:
+async def test_draining_takes_nobody(server: RunningSwitch) -> None:
     await open_room(server)
     server.switch.drain()
     with pytest.raises(InvalidStatus) as refused:
@@ -107,7 +107,7 @@ async def test_draining_takes_nobody(server: LiveServer) -> None:
 
 
 async def test_a_room_deleted_in_the_doorway(
-    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+    server: RunningSwitch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await open_room(server)
     open_ring = server.switch.media.open_ring
@@ -137,7 +137,7 @@ async def test_a_room_deleted_in_the_doorway(
     ],
 )
 async def test_a_message_nobody_understands(
-    server: LiveServer, message: str | bytes, says: str
+    server: RunningSwitch, message: str | bytes, says: str
 ) -> None:
     await open_room(server)
     async with joined(server) as peer:
@@ -146,7 +146,7 @@ async def test_a_message_nobody_understands(
         await peer.hears(0.04)
 
 
-async def test_pings_both_ways(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pings_both_ways(server: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room_ws, "Patience", lambda: Patience(0.05, 0.05))
     await open_room(server)
     async with joined(server) as peer:
@@ -157,7 +157,7 @@ async def test_pings_both_ways(server: LiveServer, monkeypatch: pytest.MonkeyPat
         assert not [message for message in peer.json if message["type"] == "error"]
 
 
-async def test_the_connection_breaks(server: LiveServer) -> None:
+async def test_the_connection_breaks(server: RunningSwitch) -> None:
     await open_room(server)
     async with joined(server) as peer:
         await peer.receives(type="connected")
@@ -169,7 +169,7 @@ async def test_the_connection_breaks(server: LiveServer) -> None:
             assert len(guests) == 1
 
 
-async def test_the_server_stops(server: LiveServer) -> None:
+async def test_the_server_stops(server: RunningSwitch) -> None:
     await open_room(server)
     async with joined(server) as peer:
         await peer.receives(type="connected")

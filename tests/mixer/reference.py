@@ -68,7 +68,33 @@ class ReferenceMixer:
         outs = {name: self._heard(name) for name in self.ports}
         self._overhear(outs)
         self.weighed.clear()
-        return {name: self._limited(self.ports[name], out) for name, out in outs.items()}
+        direct = {name: edge for name in self.ports if (edge := self._only_edge(name))}
+        finished = {
+            name: self._limited(self.ports[name], out)
+            for name, out in outs.items()
+            if name not in direct
+        }
+        for name, (source, tap) in direct.items():
+            state = self.ports[name]
+            said = self.ports[source].said[-frame_samples(state.rate) :]
+            out = finished[source] if tap == "hears" else np.clip(said, -CEILING, CEILING)
+            finished[name], state.last_out = out, out[-1]
+        return finished
+
+    def _only_edge(self, name: str) -> tuple[str, str] | None:
+        """The source and tap of one who hears one port of its rate as it is, and nothing else."""
+        edges, port = self.topology.edges, self.topology.ports[name]
+        incoming = [edge for edge in edges if edge[1] == name]
+        overheard = any(edge[0] == name and edge[2] == "hears" for edge in edges)
+        if len(incoming) != 1 or port.mixed_in is not None or port.deaf or overheard:
+            return None
+        ((source, _, tap),) = incoming
+        other = self.topology.ports[source]
+        if edges[incoming[0]] != 0.0 or other.spec.rate != port.spec.rate:
+            return None
+        if tap == "says" and other.gain_db != 0.0:
+            return None
+        return source, tap
 
     def _heard(self, name: str) -> np.ndarray:
         port, state = self.topology.ports[name], self.ports[name]

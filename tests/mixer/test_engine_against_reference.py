@@ -34,6 +34,7 @@ ROOMS = {"a": 16000, "b": 8000, "c": 48000}
 ROLES = ["", "agent", "customer", "supervisor"]
 
 ports, rooms, roles = st.sampled_from(PORTS), st.sampled_from(sorted(ROOMS)), st.sampled_from(ROLES)
+telephones = st.sampled_from(PORTS[:3])
 matrices = st.dictionaries(
     st.sampled_from(ROLES[1:]), st.lists(st.sampled_from(ROLES[1:]), max_size=3).map(tuple)
 )
@@ -62,6 +63,8 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(SetGains, rooms, gains),
     st.builds(Connect, ports, ports, st.just("says"), st.sampled_from([-12.0, 0.0, 6.0])),
     st.builds(Disconnect, ports, ports),
+    st.builds(Connect, telephones, telephones, st.just("hears"), st.sampled_from([-12.0, 0.0])),
+    st.builds(Disconnect, telephones, telephones, st.just("hears")),
 )
 START: list[Command] = [
     *(OpenRoom(room, rate) for room, rate in ROOMS.items()),

@@ -14,9 +14,10 @@ RATES = pytest.mark.parametrize("rate", PORT_RATES)
 def limited(signal: Samples, rate: int) -> Samples:
     """One signal through a limiter, frame by frame."""
     limiter, gains, out = Limiter(rate), np.ones(1, np.float32), []
+    row = np.zeros(1, np.intp)
     for frame in signal.astype(np.float32).reshape(-1, 1, frame_samples(rate)):
         frame = frame.copy()
-        limiter.apply(frame, np.abs(frame).max(axis=1), gains)
+        limiter.apply(frame, row, np.abs(frame).max(axis=1), gains)
         out.append(frame[0])
     return np.concatenate(out)
 
@@ -75,7 +76,7 @@ def test_a_gain_that_changes_makes_no_step() -> None:
 def test_only_the_row_that_is_too_loud_is_turned_down() -> None:
     rows = np.stack([sine(440, -6, 0.02, 8000), sine(440, 6, 0.02, 8000)])
     quiet, gains = rows[0].copy(), np.ones(2, np.float32)
-    Limiter(8000).apply(rows, np.abs(rows).max(axis=1), gains)
+    Limiter(8000).apply(rows, np.arange(2), np.abs(rows).max(axis=1), gains)
     assert np.array_equal(rows[0], quiet)
     assert gains[0] == 1.0
     assert 0.45 < gains[1] < 0.55

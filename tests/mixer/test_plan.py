@@ -89,8 +89,24 @@ def test_edges_of_one_listener_are_added_one_after_the_other() -> None:
         *(Connect(source, "listener") for source in "abc"),
         Connect("a", "b"),
     ).mixes
-    assert [len(layer.listeners) for layer in mix.layers] == [2, 1, 1]
+    assert [len(layer.listeners) for layer in mix.layers] == [1, 1, 1]
     assert mix.joined == 0
+
+
+def test_who_hears_one_port_and_nothing_else_needs_no_mix() -> None:
+    plan = plan_of(
+        *ports(8000, "a", "b", "says", "hears", "louder", "both"),
+        Connect("a", "says"),
+        Connect("b", "hears", "hears"),
+        Connect("a", "louder", gain_db=6.0),
+        Connect("a", "both"),
+        Connect("b", "both", "hears"),
+    )
+    direct = plan.direct[8000]
+    assert (direct.said.tolist(), direct.sayers.tolist()) == ([0], [2])
+    assert (direct.heard.tolist(), direct.hearers.tolist()) == ([1], [3])
+    assert direct.others.tolist() == [0, 1, 4, 5]
+    assert [mix.rows for mix in plan.mixes] == [2]
 
 
 def test_runs() -> None:

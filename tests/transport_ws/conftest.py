@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hookswitch.testing.server import RunningSwitch, run_switch
 from hookswitch_transport_ws import plugin
-from tests.live import LiveServer, live_server
 
 
 @pytest.fixture
@@ -21,6 +21,6 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    async with live_server(tmp_path, plugin) as server:
+async def server(tmp_path: Path) -> AsyncIterator[RunningSwitch]:
+    async with run_switch(tmp_path, plugin) as server:
         yield server

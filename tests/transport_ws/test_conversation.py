@@ -11,15 +11,16 @@ from websockets.exceptions import ConnectionClosed
 
 from hookswitch.mixer.bank import PortReport
 from hookswitch.plugin import Conflict, Leg
-from tests.live import PATIENCE, LiveServer
+from hookswitch.testing.recorder import PATIENCE
+from hookswitch.testing.server import RunningSwitch
 from tests.peers import connected
 
 
-def url(server: LiveServer, query: str = "") -> str:
+def url(server: RunningSwitch, query: str = "") -> str:
     return f"{server.ws}/legs/websocket?{query}"
 
 
-async def new_leg(server: LiveServer) -> Leg:
+async def new_leg(server: RunningSwitch) -> Leg:
     event = await server.events.wait("leg.connected")
     return server.switch.legs.get(event["leg_id"])
 
@@ -27,7 +28,7 @@ async def new_leg(server: LiveServer) -> Leg:
 # -- text, pings, complaints
 
 
-async def test_text_goes_to_the_others_of_the_room(server: LiveServer) -> None:
+async def test_text_goes_to_the_others_of_the_room(server: RunningSwitch) -> None:
     async with (
         connected(url(server, "room_id=r&rtt=true")) as a,
         connected(
@@ -45,7 +46,7 @@ async def test_text_goes_to_the_others_of_the_room(server: LiveServer) -> None:
         assert deaf_to_text.json == []
 
 
-async def test_text_from_the_server(server: LiveServer) -> None:
+async def test_text_from_the_server(server: RunningSwitch) -> None:
     async with connected(url(server, "rtt=true")) as peer:
         leg = await new_leg(server)
         assert leg.call.takes_text
@@ -53,7 +54,7 @@ async def test_text_from_the_server(server: LiveServer) -> None:
         await peer.receives(type="text", text="hi")
 
 
-async def test_without_the_text_channel(server: LiveServer) -> None:
+async def test_without_the_text_channel(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         assert not leg.call.takes_text
@@ -64,13 +65,13 @@ async def test_without_the_text_channel(server: LiveServer) -> None:
     assert not [event for event in server.events.events if event["type"] == "rtt.received"]
 
 
-async def test_a_ping_is_answered_with_its_number(server: LiveServer) -> None:
+async def test_a_ping_is_answered_with_its_number(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         await peer.send(type="ping", event_id=7)
         assert await peer.receives(type="pong") == {"type": "pong", "event_id": 7}
 
 
-async def test_digits_cannot_be_sent(server: LiveServer) -> None:
+async def test_digits_cannot_be_sent(server: RunningSwitch) -> None:
     async with connected(url(server)):
         leg = await new_leg(server)
         response = await server.http.post(f"/legs/{leg.id}/dtmf", json={"digits": "1"})
@@ -83,14 +84,16 @@ async def test_digits_cannot_be_sent(server: LiveServer) -> None:
     "message",
     ["{", "[]", "7", "{}", '{"type":"dance"}', '{"type":"text","text":"\\ud800"}', "[" * 100_000],
 )
-async def test_a_message_nobody_understands_is_answered(server: LiveServer, message: str) -> None:
+async def test_a_message_nobody_understands_is_answered(
+    server: RunningSwitch, message: str
+) -> None:
     async with connected(url(server, "rtt=true")) as peer:
         await peer.socket.send(message)
         await peer.receives(type="error")
         await peer.hears(0.04)
 
 
-async def test_complaints_are_not_answered(server: LiveServer) -> None:
+async def test_complaints_are_not_answered(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         await peer.send(type="error", error="what?")
         await peer.send(type="ping", event_id=1)
@@ -101,7 +104,7 @@ async def test_complaints_are_not_answered(server: LiveServer) -> None:
 # -- ends
 
 
-async def test_the_peer_hangs_up(server: LiveServer) -> None:
+async def test_the_peer_hangs_up(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         await peer.send(type="hangup")
@@ -110,7 +113,7 @@ async def test_the_peer_hangs_up(server: LiveServer) -> None:
         assert peer.socket.close_code == 1000
 
 
-async def test_the_api_hangs_up(server: LiveServer) -> None:
+async def test_the_api_hangs_up(server: RunningSwitch) -> None:
     async with connected(url(server, "room_id=r")) as peer:
         leg = await new_leg(server)
         response = await server.http.delete(f"/v1/legs/{leg.id}")
@@ -120,7 +123,7 @@ async def test_the_api_hangs_up(server: LiveServer) -> None:
         assert (peer.socket.close_code, peer.socket.close_reason) == (1000, "api_hangup")
 
 
-async def test_the_room_is_deleted(server: LiveServer) -> None:
+async def test_the_room_is_deleted(server: RunningSwitch) -> None:
     async with connected(url(server, "room_id=r")) as peer:
         leg = await new_leg(server)
         await server.events.wait("leg.joined_room")
@@ -132,28 +135,28 @@ async def test_the_room_is_deleted(server: LiveServer) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, "hangup"), (1001, "hangup"), (1011, "ws_error")]
 )
-async def test_the_peer_closes(server: LiveServer, code: int, reason: str) -> None:
+async def test_the_peer_closes(server: RunningSwitch, code: int, reason: str) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         await peer.socket.close(code)
         assert (await server.leg_ended(leg.id))["reason"] == reason
 
 
-async def test_the_connection_breaks(server: LiveServer) -> None:
+async def test_the_connection_breaks(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         peer.socket.transport.abort()
         assert (await server.leg_ended(leg.id))["reason"] == "connection_reset"
 
 
-async def test_a_message_that_is_too_long(server: LiveServer) -> None:
+async def test_a_message_that_is_too_long(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         await peer.socket.send(bytes(1 << 21))
         assert (await server.leg_ended(leg.id))["reason"] == "ws_error"
 
 
-async def test_the_peer_breaks_the_protocol(server: LiveServer) -> None:
+async def test_the_peer_breaks_the_protocol(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         peer.socket.transport.write(b"\xff" * 64)
@@ -161,14 +164,14 @@ async def test_the_peer_breaks_the_protocol(server: LiveServer) -> None:
 
 
 @pytest.mark.usefixtures("impatience")
-async def test_a_peer_that_only_listens_is_kept(server: LiveServer) -> None:
+async def test_a_peer_that_only_listens_is_kept(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         await peer.receives(type="ping", event_id=1)
         await peer.receives(type="ping", event_id=5)
         await peer.hears(0.04)
 
 
-def upgrade_by_hand(server: LiveServer, buffer: int | None = None) -> socket.socket:
+def upgrade_by_hand(server: RunningSwitch, buffer: int | None = None) -> socket.socket:
     """A connection that does nothing after its upgrade request."""
     host, port = server.ws.removeprefix("ws://").split(":")
     raw = socket.socket()
@@ -184,13 +187,13 @@ def upgrade_by_hand(server: LiveServer, buffer: int | None = None) -> socket.soc
 
 
 @pytest.mark.usefixtures("impatience")
-async def test_a_peer_that_shows_no_life(server: LiveServer) -> None:
+async def test_a_peer_that_shows_no_life(server: RunningSwitch) -> None:
     with upgrade_by_hand(server):
         leg = await new_leg(server)
         assert (await server.leg_ended(leg.id))["reason"] == "timeout"
 
 
-async def test_a_peer_that_does_not_read(server: LiveServer) -> None:
+async def test_a_peer_that_does_not_read(server: RunningSwitch) -> None:
     with upgrade_by_hand(server, buffer=2048):
         leg = await new_leg(server)
         fill_up(leg)
@@ -203,7 +206,7 @@ def fill_up(leg: Leg) -> None:
         leg.call._session.send(bytes(1 << 17))  # type: ignore[attr-defined]
 
 
-async def test_a_peer_that_does_not_read_is_hung_up_all_the_same(server: LiveServer) -> None:
+async def test_a_peer_that_does_not_read_is_hung_up_all_the_same(server: RunningSwitch) -> None:
     with upgrade_by_hand(server, buffer=2048):
         leg = await new_leg(server)
         leg.call._session.send(bytes(1 << 20))  # type: ignore[attr-defined]
@@ -211,7 +214,7 @@ async def test_a_peer_that_does_not_read_is_hung_up_all_the_same(server: LiveSer
         assert (await server.leg_ended(leg.id))["reason"] == "api_hangup"
 
 
-async def test_a_peer_that_vanishes_while_it_connects(server: LiveServer) -> None:
+async def test_a_peer_that_vanishes_while_it_connects(server: RunningSwitch) -> None:
     for _ in range(10):
         upgrade_by_hand(server).close()
     async with connected(url(server)) as peer:
@@ -221,7 +224,7 @@ async def test_a_peer_that_vanishes_while_it_connects(server: LiveServer) -> Non
             await next(iter(server.switch.legs)).ended.wait()
 
 
-async def test_the_server_stops(server: LiveServer) -> None:
+async def test_the_server_stops(server: RunningSwitch) -> None:
     async with connected(url(server, "room_id=r")) as peer:
         leg = await new_leg(server)
         await server.switch.stop()
@@ -230,7 +233,7 @@ async def test_the_server_stops(server: LiveServer) -> None:
         assert peer.socket.close_code == 1000
 
 
-async def test_media_fails(server: LiveServer) -> None:
+async def test_media_fails(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         leg = await new_leg(server)
         leg.on_report(PortReport(leg.id, "closed", {"error": "the bank raised"}))
@@ -239,7 +242,7 @@ async def test_media_fails(server: LiveServer) -> None:
         assert peer.socket.close_code == 1011
 
 
-async def test_many_come_and_go(server: LiveServer) -> None:
+async def test_many_come_and_go(server: RunningSwitch) -> None:
     async def call() -> None:
         async with connect(url(server, "room_id=r"), proxy=None, compression=None) as peer:
             await peer.recv()
@@ -251,7 +254,7 @@ async def test_many_come_and_go(server: LiveServer) -> None:
     assert server.open_ports == []
 
 
-async def test_a_flood_of_pings_does_no_harm(server: LiveServer) -> None:
+async def test_a_flood_of_pings_does_no_harm(server: RunningSwitch) -> None:
     async with connected(url(server)) as peer:
         try:
             for number in range(5000):

@@ -13,24 +13,24 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from hookswitch.plugin import Leg, Refusal, hookimpl
+from hookswitch.testing.server import RunningSwitch, run_switch
 from hookswitch_transport_ws import plugin
-from tests.live import LiveServer, live_server
 from tests.peers import connected
 from tests.sound import level, longest_gap_ms
 
 
-def url(server: LiveServer, **query: Any) -> str:
+def url(server: RunningSwitch, **query: Any) -> str:
     pairs = "&".join(f"{name}={value}" for name, value in query.items())
     return f"{server.ws}/v1/legs/websocket?{pairs}"
 
 
-async def new_leg(server: LiveServer) -> Leg:
+async def new_leg(server: RunningSwitch) -> Leg:
     """The one leg there is, once connected."""
     event = await server.events.wait("leg.connected")
     return server.switch.legs.get(event["leg_id"])
 
 
-async def test_two_programs_in_a_room_hear_each_other(server: LiveServer) -> None:
+async def test_two_programs_in_a_room_hear_each_other(server: RunningSwitch) -> None:
     async with (
         connected(url(server, room_id="r"), frequency=440) as a,
         connected(
@@ -50,7 +50,9 @@ async def test_two_programs_in_a_room_hear_each_other(server: LiveServer) -> Non
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
 @pytest.mark.parametrize("wire_format", ["binary", "json_base64"])
-async def test_every_rate_in_both_formats(server: LiveServer, rate: int, wire_format: str) -> None:
+async def test_every_rate_in_both_formats(
+    server: RunningSwitch, rate: int, wire_format: str
+) -> None:
     query = {"room_id": "r", "sample_rate": rate, "wire_format": wire_format}
     async with (
         connected(url(server, **query), rate, wire_format, frequency=440) as a,
@@ -65,7 +67,7 @@ async def test_every_rate_in_both_formats(server: LiveServer, rate: int, wire_fo
 
 async def test_through_a_media_worker(tmp_path: Path) -> None:
     async with (
-        live_server(tmp_path, plugin, media_workers=1) as server,
+        run_switch(tmp_path, plugin, media_workers=1) as server,
         connected(url(server, room_id="r"), frequency=440) as a,
         connected(url(server, room_id="r"), frequency=1000),
     ):
@@ -73,7 +75,7 @@ async def test_through_a_media_worker(tmp_path: Path) -> None:
         assert level(await a.hears(0.5), 1000, 16000) == pytest.approx(-12, abs=0.5)
 
 
-async def test_the_leg_and_its_events(server: LiveServer) -> None:
+async def test_the_leg_and_its_events(server: RunningSwitch) -> None:
     headers = {
         "X-Customer-ID": "42",
         "P-Asserted": "me",
@@ -99,7 +101,7 @@ async def test_the_leg_and_its_events(server: LiveServer) -> None:
     ringing = await server.events.wait("leg.ringing")
     assert ringing["headers"] == view["headers"]
     assert ringing["source_address"].startswith("127.0.0.1:")
-    assert server.events.of(leg.id) == [
+    assert server.events.types(leg_id=leg.id) == [
         "leg.ringing",
         "leg.connected",
         "leg.joined_room",
@@ -121,7 +123,7 @@ async def test_the_leg_and_its_events(server: LiveServer) -> None:
     ],
 )
 async def test_a_bad_parameter_is_refused_by_name(
-    server: LiveServer, query: dict[str, str], named: str
+    server: RunningSwitch, query: dict[str, str], named: str
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(url(server, **query), proxy=None)
@@ -138,7 +140,7 @@ def error_in(body: bytes | bytearray | None) -> dict[str, Any]:
     return parsed
 
 
-async def test_draining_takes_no_calls(server: LiveServer) -> None:
+async def test_draining_takes_no_calls(server: RunningSwitch) -> None:
     server.switch.drain()
     with pytest.raises(InvalidStatus) as refused:
         await connect(url(server), proxy=None)
@@ -152,7 +154,7 @@ class Bouncer:
 
 
 async def test_a_plugin_refuses(tmp_path: Path) -> None:
-    async with live_server(tmp_path, plugin, Bouncer()) as server:
+    async with run_switch(tmp_path, plugin, Bouncer()) as server:
         with pytest.raises(InvalidStatus) as refused:
             await connect(url(server, room_id="r"), proxy=None)
         assert refused.value.response.status_code == 403
@@ -161,7 +163,7 @@ async def test_a_plugin_refuses(tmp_path: Path) -> None:
 
 
 async def test_a_room_that_cannot_be_created(
-    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+    server: RunningSwitch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: Any, **__: Any) -> None:
         raise OSError("no memory")
@@ -173,7 +175,7 @@ async def test_a_room_that_cannot_be_created(
     assert "no memory" in error_in(refused.value.response.body)["error"]
 
 
-async def test_no_media_to_be_had(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_media_to_be_had(server: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any, **__: Any) -> None:
         raise OSError("too many open files")
 
@@ -183,7 +185,7 @@ async def test_no_media_to_be_had(server: LiveServer, monkeypatch: pytest.Monkey
     assert refused.value.response.status_code == 503
 
 
-async def test_a_plain_request_is_told_to_upgrade(server: LiveServer) -> None:
+async def test_a_plain_request_is_told_to_upgrade(server: RunningSwitch) -> None:
     for prefix in ("", "/v1"):
         response = await server.http.get(f"{prefix}/legs/websocket")
         assert response.status_code == 426
@@ -191,7 +193,7 @@ async def test_a_plain_request_is_told_to_upgrade(server: LiveServer) -> None:
         assert "WebSocket" in response.json()["error"]
 
 
-async def test_the_upgrade_is_documented(server: LiveServer) -> None:
+async def test_the_upgrade_is_documented(server: RunningSwitch) -> None:
     paths = (await server.http.get("/openapi.json")).json()["paths"]
     operation = paths["/v1/legs/websocket"]["get"]
     assert {parameter["name"] for parameter in operation["parameters"]} == {
@@ -208,7 +210,7 @@ async def test_the_upgrade_is_documented(server: LiveServer) -> None:
 
 
 async def test_an_api_key_does_not_show(tmp_path: Path) -> None:
-    async with live_server(tmp_path, plugin, api_keys="me:s3cret") as server:
+    async with run_switch(tmp_path, plugin, api_keys="me:s3cret") as server:
         bearer = {"Authorization": "Bearer s3cret", "X-Other": "x"}
         async with connected(url(server), additional_headers=bearer):
             assert (await new_leg(server)).headers == {"X-Other": "x"}
@@ -217,7 +219,7 @@ async def test_an_api_key_does_not_show(tmp_path: Path) -> None:
         assert refused.value.response.status_code == 401
 
 
-async def test_audio_of_any_length_and_pace_is_taken(server: LiveServer) -> None:
+async def test_audio_of_any_length_and_pace_is_taken(server: RunningSwitch) -> None:
     transport = server.switch.transports["websocket"]
     async with connected(url(server, room_id="r")) as peer:
         await peer.socket.send(b"")

@@ -8,12 +8,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from hookswitch.testing.server import run_switch
 from hookswitch_transport_ws import plugin
-from tests.live import live_server
 
 
 async def test_text_is_refused_in_both_directions(tmp_path: Path) -> None:
-    async with live_server(tmp_path, plugin, rtt_enabled=False) as server:
+    async with run_switch(tmp_path, plugin, rtt_enabled=False) as server:
         body = {"type": "websocket", "url": "ws://127.0.0.1:9/", "rtt": True}
         answer = await server.http.post("/v1/legs", json=body)
         assert answer.status_code == 400

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from tests.live import LiveServer
+from hookswitch.testing.server import RunningSwitch
 from tests.peers import Peer, connected, talking
 from tests.sound import level
 
@@ -25,13 +25,13 @@ def address(listener: Server | asyncio.Server) -> str:
     return f"ws://{host}:{port}/bot"
 
 
-async def create(server: LiveServer, **fields: Any) -> httpx.Response:
+async def create(server: RunningSwitch, **fields: Any) -> httpx.Response:
     return await server.http.post("/v1/legs", json={"type": "websocket", **fields})
 
 
 @asynccontextmanager
 async def dialled(
-    server: LiveServer, rate: int = 16000, wire_format: str = "binary", **fields: Any
+    server: RunningSwitch, rate: int = 16000, wire_format: str = "binary", **fields: Any
 ) -> AsyncIterator[tuple[str, Peer]]:
     """A bot that was dialled and answered: the leg's id and the bot."""
     arrived: asyncio.Queue[ServerConnection] = asyncio.Queue()
@@ -58,7 +58,7 @@ async def dialled(
 @pytest.mark.parametrize("rate", [8000, 24000])
 @pytest.mark.parametrize("wire_format", ["binary", "json_base64"])
 async def test_a_bot_and_a_caller_hear_each_other(
-    server: LiveServer, rate: int, wire_format: str
+    server: RunningSwitch, rate: int, wire_format: str
 ) -> None:
     inbound = f"{server.ws}/legs/websocket?room_id=r"
     async with (
@@ -72,7 +72,7 @@ async def test_a_bot_and_a_caller_hear_each_other(
         assert bot.sizes == {rate // 50 * 2}
 
 
-async def test_the_leg_and_its_events(server: LiveServer) -> None:
+async def test_the_leg_and_its_events(server: RunningSwitch) -> None:
     headers = {"X-Call": "7", "Authorization": "Bearer bot"}
     async with dialled(server, headers=headers, app_id="shop", rtt=True) as (leg_id, bot):
         await server.events.wait("leg.connected", leg_id=leg_id)
@@ -88,7 +88,7 @@ async def test_the_leg_and_its_events(server: LiveServer) -> None:
         await bot.closed.wait()
     ringing = await server.events.wait("leg.ringing")
     assert ringing["uri"].startswith("ws://127.0.0.1:")
-    assert server.events.of(leg_id) == [
+    assert server.events.types(leg_id=leg_id) == [
         "leg.ringing",
         "leg.connected",
         "rtt.received",
@@ -96,7 +96,7 @@ async def test_the_leg_and_its_events(server: LiveServer) -> None:
     ]
 
 
-async def test_fields_of_other_transports_are_ignored(server: LiveServer) -> None:
+async def test_fields_of_other_transports_are_ignored(server: RunningSwitch) -> None:
     others: dict[str, Any] = {
         "to": "sip:x@y",
         "codecs": ["PCMU"],
@@ -129,7 +129,7 @@ async def test_fields_of_other_transports_are_ignored(server: LiveServer) -> Non
     ],
 )
 async def test_a_bad_request_names_the_field(
-    server: LiveServer, fields: dict[str, Any], named: str
+    server: RunningSwitch, fields: dict[str, Any], named: str
 ) -> None:
     response = await create(server, **fields)
     assert response.status_code == 400
@@ -137,7 +137,7 @@ async def test_a_bad_request_names_the_field(
     assert server.events.events == []
 
 
-async def test_credentials_in_the_url_do_not_show(server: LiveServer) -> None:
+async def test_credentials_in_the_url_do_not_show(server: RunningSwitch) -> None:
     response = await create(server, url="ws://user:secret@127.0.0.1:1/")
     await server.leg_ended(response.json()["id"])
     assert (await server.events.wait("leg.ringing"))["uri"] == "ws://127.0.0.1:1/"
@@ -154,7 +154,7 @@ async def test_credentials_in_the_url_do_not_show(server: LiveServer) -> None:
         (200, "ws_dial_failed"),
     ],
 )
-async def test_a_server_that_refuses(server: LiveServer, status: int, reason: str) -> None:
+async def test_a_server_that_refuses(server: RunningSwitch, status: int, reason: str) -> None:
     def refuse(connection: ServerConnection, request: Request) -> Response:
         return connection.respond(http.HTTPStatus(status), "no\n")
 
@@ -167,7 +167,7 @@ async def test_a_server_that_refuses(server: LiveServer, status: int, reason: st
     assert (cdr["reason"], cdr["duration_answered"]) == (reason, 0)
 
 
-async def test_nobody_listens(server: LiveServer) -> None:
+async def test_nobody_listens(server: RunningSwitch) -> None:
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as listener:
         gone = address(listener)
     response = await create(server, url=gone)
@@ -192,7 +192,7 @@ async def silent() -> AsyncIterator[tuple[str, asyncio.Event]]:
         yield address(listener), gone
 
 
-async def test_nobody_answers(server: LiveServer) -> None:
+async def test_nobody_answers(server: RunningSwitch) -> None:
     async with silent() as (url, gone):
         response = await create(server, url=url, ring_timeout=1)
         assert response.json()["state"] == "ringing"
@@ -202,7 +202,7 @@ async def test_nobody_answers(server: LiveServer) -> None:
         await gone.wait()
 
 
-async def test_hung_up_while_dialling(server: LiveServer) -> None:
+async def test_hung_up_while_dialling(server: RunningSwitch) -> None:
     async with silent() as (url, gone):
         leg_id = (await create(server, url=url)).json()["id"]
         await server.http.delete(f"/legs/{leg_id}")
@@ -210,7 +210,7 @@ async def test_hung_up_while_dialling(server: LiveServer) -> None:
         await gone.wait()
 
 
-async def test_the_server_stops_while_dialling(server: LiveServer) -> None:
+async def test_the_server_stops_while_dialling(server: RunningSwitch) -> None:
     async with silent() as (url, gone):
         leg_id = (await create(server, url=url)).json()["id"]
         await server.switch.stop()
@@ -218,7 +218,7 @@ async def test_the_server_stops_while_dialling(server: LiveServer) -> None:
         await gone.wait()
 
 
-async def test_something_else_answers(server: LiveServer) -> None:
+async def test_something_else_answers(server: RunningSwitch) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9\r\n")
         writer.close()
@@ -228,7 +228,7 @@ async def test_something_else_answers(server: LiveServer) -> None:
         assert (await server.leg_ended(response.json()["id"]))["reason"] == "ws_dial_failed"
 
 
-async def test_the_api_hangs_up(server: LiveServer) -> None:
+async def test_the_api_hangs_up(server: RunningSwitch) -> None:
     async with dialled(server) as (leg_id, bot):
         await server.events.wait("leg.connected", leg_id=leg_id)
         await server.http.delete(f"/legs/{leg_id}")
@@ -237,7 +237,7 @@ async def test_the_api_hangs_up(server: LiveServer) -> None:
         assert (bot.socket.close_code, bot.socket.close_reason) == (1000, "api_hangup")
 
 
-async def test_the_call_is_long_enough(server: LiveServer) -> None:
+async def test_the_call_is_long_enough(server: RunningSwitch) -> None:
     async with dialled(server, max_duration=1) as (leg_id, _):
         cdr = await server.leg_ended(leg_id)
         assert cdr["reason"] == "max_duration"
@@ -246,14 +246,14 @@ async def test_the_call_is_long_enough(server: LiveServer) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"), [(1000, "hangup"), (1001, "hangup"), (1011, "ws_error")]
 )
-async def test_the_bot_closes(server: LiveServer, code: int, reason: str) -> None:
+async def test_the_bot_closes(server: RunningSwitch, code: int, reason: str) -> None:
     async with dialled(server) as (leg_id, bot):
         await server.events.wait("leg.connected", leg_id=leg_id)
         await bot.socket.close(code)
         assert (await server.leg_ended(leg_id))["reason"] == reason
 
 
-async def test_the_connection_breaks(server: LiveServer) -> None:
+async def test_the_connection_breaks(server: RunningSwitch) -> None:
     async with dialled(server) as (leg_id, bot):
         await server.events.wait("leg.connected", leg_id=leg_id)
         bot.socket.transport.abort()
@@ -261,7 +261,7 @@ async def test_the_connection_breaks(server: LiveServer) -> None:
 
 
 @pytest.mark.usefixtures("impatience")
-async def test_a_bot_that_shows_no_life(server: LiveServer) -> None:
+async def test_a_bot_that_shows_no_life(server: RunningSwitch) -> None:
     async with dialled(server) as (leg_id, bot):
         await server.events.wait("leg.connected", leg_id=leg_id)
         await bot.receives(type="ping")
@@ -270,7 +270,7 @@ async def test_a_bot_that_shows_no_life(server: LiveServer) -> None:
         bot.socket.transport.resume_reading()
 
 
-async def test_a_bot_that_does_not_read(server: LiveServer) -> None:
+async def test_a_bot_that_does_not_read(server: RunningSwitch) -> None:
     async with dialled(server, rtt=True) as (leg_id, bot):
         await server.events.wait("leg.connected", leg_id=leg_id)
         bot.socket.transport.pause_reading()
@@ -281,7 +281,7 @@ async def test_a_bot_that_does_not_read(server: LiveServer) -> None:
         bot.socket.transport.resume_reading()
 
 
-async def test_no_media_to_be_had(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_media_to_be_had(server: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any, **__: Any) -> None:
         raise OSError("too many open files")
 
@@ -292,7 +292,7 @@ async def test_no_media_to_be_had(server: LiveServer, monkeypatch: pytest.Monkey
         assert bot.socket.close_code == 1011
 
 
-async def test_it_calls_itself(server: LiveServer) -> None:
+async def test_it_calls_itself(server: RunningSwitch) -> None:
     response = await create(server, url=f"{server.ws}/legs/websocket?rtt=true", rtt=True)
     leg_id = response.json()["id"]
     inbound = await server.events.wait("leg.connected", leg_type="websocket_in")

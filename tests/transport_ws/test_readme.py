@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from hookswitch.testing.server import RunningSwitch
 from hookswitch_transport_ws.settings import WebSocketSettings
-from tests.live import LiveServer
 from tests.peers import connected
 from tests.sound import level
 
 README = (Path(__file__).parents[2] / "plugins/transport_ws/README.md").read_text()
 
 
-async def test_the_program_says_back_what_it_hears(server: LiveServer) -> None:
+async def test_the_program_says_back_what_it_hears(server: RunningSwitch) -> None:
     found = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert found is not None
     source = found[1].replace("asyncio.run(main())", "")

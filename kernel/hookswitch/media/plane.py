@@ -31,13 +31,18 @@ from hookswitch.mixer.topology import CommandError
 from .host import Host, LocalHost, WorkerHost
 from .messages import Pulse
 from .ring_bank import RING_BANK
-from .rings import Arena, ArenaShape, Pcm, RingReader, RingWriter, allocate
+from .rings import FRAMES, Arena, ArenaShape, Pcm, RingReader, RingWriter, allocate
 
 log = logging.getLogger(__name__)
 
 OnReport = Callable[[PortReport], None]
 
-_ARENA_ROWS = 64
+_ARENA_ROWS = 256
+"""Rings that are served with one array operation. Memory that no ring uses is never touched."""
+
+EAR_FRAMES = 2 * FRAMES
+"""Frames the ring of an ear holds: who reads many of them comes seldom, and may have to be started
+anew meanwhile."""
 
 OVERLOAD = 0.85
 """Share of its time a media worker may spend in ticks before new calls are refused."""
@@ -106,7 +111,8 @@ class MediaPlane:
         """
         self._on_report: dict[str, OnReport] = {}
         self._on_heard: dict[str, Callable[[], None]] = {}
-        self._arenas: dict[int, list[_OpenArena]] = {}
+        self._arenas: dict[tuple[int, int], list[_OpenArena]] = {}
+        """By rate and the length of their rings."""
         self._rings: dict[str, tuple[_OpenArena, int]] = {}
         self._resting: dict[str, asyncio.TimerHandle] = {}
         """By port: rings that another process may still write to."""
@@ -216,7 +222,10 @@ class MediaPlane:
         """Open ports that only listen, to be read by another process, all from the same tick on."""
         params = {"live": False, "listens": True, "wakes": False}
         rings = [
-            self._take_ring(port, rate, params, comfort_noise=False, speaks=False) for port in ports
+            self._take_ring(
+                port, rate, params, comfort_noise=False, speaks=False, frames=EAR_FRAMES
+            )
+            for port in ports
         ]
         specs = [ring.spec for ring in rings]
         await self._open(self._host(near, room), specs, on_report, commands)
@@ -349,8 +358,9 @@ class MediaPlane:
         *,
         comfort_noise: bool,
         speaks: bool = True,
+        frames: int = FRAMES,
     ) -> RingPort:
-        arena, row = self._take_row(rate)
+        arena, row = self._take_row(rate, frames)
         self._rings[port] = (arena, row)
         place = {"arena": arena.arena.shape, "row": row}
         spec = PortSpec(
@@ -364,12 +374,12 @@ class MediaPlane:
         )
         return RingPort(spec, arena.arena, row)
 
-    def _take_row(self, rate: int) -> tuple[_OpenArena, int]:
-        arenas = self._arenas.setdefault(rate, [])
+    def _take_row(self, rate: int, frames: int) -> tuple[_OpenArena, int]:
+        arenas = self._arenas.setdefault((rate, frames), [])
         for arena in arenas:
             if arena.free:
                 return arena, arena.free.pop()
-        shape = ArenaShape(uuid.uuid4().hex, rate, _ARENA_ROWS)
+        shape = ArenaShape(uuid.uuid4().hex, rate, _ARENA_ROWS, frames)
         fd = allocate(shape)
         opened = _OpenArena(Arena(shape, fd), fd, list(range(_ARENA_ROWS - 1, -1, -1)))
         arenas.append(opened)

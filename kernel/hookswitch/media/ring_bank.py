@@ -12,7 +12,7 @@ from hookswitch.mixer.bank import BankError, Frames, PortReport, PortSpec, Sampl
 from hookswitch.mixer.fade import CHUNKS, Fader, cross_fade
 from hookswitch.mixer.playout import Decision, Flags, Ints, Playout, Rows
 
-from .rings import FRAMES, Arena, ArenaShape
+from .rings import Arena, ArenaShape
 
 RING_BANK = "hookswitch.media.ring_bank:RingBank"
 
@@ -112,7 +112,7 @@ class _ArenaPorts:
 
     def _at(self, rows: Rows, position: Ints) -> Samples:
         """The frames at these positions, float32; positions are whole frames."""
-        slots = position // self._frame % FRAMES
+        slots = position // self._frame % self.arena.shape.frames
         return self.arena.said[rows, slots].astype(np.float32)
 
     def hole(self, rows: Rows) -> Ints:
@@ -128,7 +128,7 @@ class _ArenaPorts:
         rows = self._listeners
         if not len(rows):
             return
-        slots = self.arena.heard_in[rows] // self._frame % FRAMES
+        slots = self.arena.heard_in[rows] // self._frame % self.arena.shape.frames
         self.arena.heard[rows, slots] = np.rint(matrix[self._engine_row[rows]]).astype(np.int16)
         self.arena.heard_in[rows] += self._frame
 

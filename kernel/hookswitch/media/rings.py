@@ -1,7 +1,7 @@
 """Rings of audio in shared memory: how everything but RTP hands audio to the mixer and gets it.
 
 An arena is one block of memory with room for many ring ports of one rate, so that the mixer serves
-all of them with a few array operations. Each port has two rings of one second: *said* (a producer
+all of them with a few array operations. Each port has two rings: *said* (a producer
 writes, the mixer reads) and *heard* (the mixer writes, a consumer reads). Every counter has one
 writer and only grows; samples are stored before the counter that announces them, so no lock is
 needed. (Stores become visible in order on x86; elsewhere the interpreter's own atomics between the
@@ -24,7 +24,7 @@ Pcm = NDArray[np.int16]
 Counter = NDArray[np.int64]
 
 FRAMES = TICKS_PER_SECOND
-"""Frames a ring holds: one second."""
+"""Frames a ring holds: one second, unless its arena says otherwise."""
 
 _COUNTERS = 4
 
@@ -36,11 +36,12 @@ class ArenaShape:
     id: str
     rate: int
     capacity: int
+    frames: int = FRAMES
 
     @property
     def bytes(self) -> int:
         counters = _COUNTERS * self.capacity * 8
-        return counters + 2 * self.capacity * FRAMES * frame_samples(self.rate) * 2
+        return counters + 2 * self.capacity * self.frames * frame_samples(self.rate) * 2
 
 
 class Arena:
@@ -57,7 +58,7 @@ class Arena:
         counters = np.frombuffer(self._map, np.int64, _COUNTERS * shape.capacity)
         rows = counters.reshape(_COUNTERS, shape.capacity)
         self.said_in, self.said_out, self.heard_in, self.heard_out = rows
-        ring = (shape.capacity, FRAMES, frame_samples(shape.rate))
+        ring = (shape.capacity, shape.frames, frame_samples(shape.rate))
         audio = np.frombuffer(self._map, np.int16, offset=counters.nbytes)
         self.said = audio[: audio.size // 2].reshape(ring)
         self.heard = audio[audio.size // 2 :].reshape(ring)
@@ -107,17 +108,18 @@ class RingReader:
 
     def __init__(self, arena: Arena, row: int) -> None:
         self._ring = arena.heard[row].reshape(-1)
+        self._frame = frame_samples(arena.shape.rate)
         self._in, self._out = arena.heard_in, arena.heard_out
         self._row = row
         self.lost = 0
         """Samples overwritten before they were read."""
 
     def read(self) -> Pcm:
-        """All samples heard since the last call, oldest first; at most about a second."""
+        """All samples heard since the last call, oldest first; at most what the ring holds."""
         newest, position = int(self._in[self._row]), int(self._out[self._row])
         size = self._ring.size
         # The mixer may be writing the frame that follows; stay clear of it.
-        oldest = newest - size + size // FRAMES
+        oldest = newest - size + self._frame
         if position < oldest:
             self.lost += oldest - position
             position = oldest

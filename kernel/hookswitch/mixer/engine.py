@@ -126,8 +126,8 @@ class Engine:
             self._frames[rate].splice(rows)
         outputs = {rate: frames.outputs for rate, frames in self._frames.items()}
         self._overhear(plan, outputs)
-        for frames in self._frames.values():
-            frames.finish(self._ticks)
+        for rate, frames in self._frames.items():
+            frames.finish(self._ticks, plan.direct.get(rate))
         self._each_bank(lambda bank: bank.push(outputs, now))
 
     def catch_up(self) -> None:
@@ -413,4 +413,5 @@ def _mix_group(group: Group, said: Samples, mixed: Samples) -> None:
 
 def _add_layers(to: Samples, heard: Samples, layers: Sequence[Layer]) -> None:
     for layer in layers:
-        to[layer.listeners] += heard[layer.edges] * layer.gains
+        audio = heard[layer.edges]
+        to[layer.listeners] += audio if layer.gains is None else audio * layer.gains

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .bank import frame_samples
-from .level import ComfortNoise, Limiter
-from .plan import Gain
+from .level import CEILING, ComfortNoise, Limiter
+from .plan import Direct, Gain
 from .resample import Index
 from .speech import Detector
 from .table import Rows
@@ -88,13 +88,20 @@ class RateFrames:
         jump = self.past_outputs[rows, -1] - self.outputs[rows, 0]
         self.outputs[rows, : len(self._fade)] += jump[:, None] * self._fade
 
-    def finish(self, tick: int) -> None:
-        """Limit the outputs, and put comfort noise into the silent ones that want it."""
-        outputs = self.outputs[: self._rows.used]
-        if not len(outputs):
-            return
-        peaks = np.maximum(outputs.max(axis=1), -outputs.min(axis=1))
-        self._limiter.apply(outputs, peaks, self._limits[: len(peaks)])
-        silent = np.flatnonzero((peaks == 0.0) & self._noise[: len(peaks)])
-        if len(silent):
-            self._comfort_noise.fill(outputs, silent, tick)
+    def finish(self, tick: int, direct: Direct | None) -> None:
+        """Limit the outputs, and put comfort noise into the silent ones that want it.
+
+        Then those hear who hear what another says or hears, and nothing else.
+        """
+        rows = np.arange(self._rows.used) if direct is None else direct.others
+        outputs = self.outputs[: len(rows)] if direct is None else self.outputs[rows]
+        if len(rows):
+            peaks = np.maximum(outputs.max(axis=1), -outputs.min(axis=1))
+            self._limiter.apply(self.outputs, rows, peaks, self._limits)
+            silent = rows[(peaks == 0.0) & self._noise[rows]]
+            if len(silent):
+                self._comfort_noise.fill(self.outputs, silent, tick)
+        if direct is not None:
+            said = self.inputs[direct.said]
+            self.outputs[direct.sayers] = np.clip(said, -CEILING, CEILING, out=said)
+            self.outputs[direct.hearers] = self.outputs[direct.heard]

@@ -43,13 +43,17 @@ class Limiter:
         attack = int(rate * ATTACK_MS / 1000)
         self._ramp = np.minimum(np.arange(1, samples + 1) / attack, 1.0).astype(np.float32)
 
-    def apply(self, frames: Samples, peaks: Samples, gains: Samples) -> None:
-        """Limit rows of ``frames`` (n, samples) in place; ``gains`` (n,) is kept between ticks."""
-        hot = np.flatnonzero((peaks > THRESHOLD) | (gains < 1.0))
-        if not len(hot):
+    def apply(self, frames: Samples, rows: Index, peaks: Samples, gains: Samples) -> None:
+        """Limit ``frames[rows]`` in place.
+
+        ``peaks`` (rows,) are theirs; ``gains`` is per row of ``frames``, kept between ticks.
+        """
+        chosen = np.flatnonzero((peaks > THRESHOLD) | (gains[rows] < 1.0))
+        if not len(chosen):
             return
+        hot, peak = rows[chosen], peaks[chosen]
         before = gains[hot]
-        allowed = np.minimum(THRESHOLD / np.maximum(peaks[hot], THRESHOLD), 1.0)
+        allowed = np.minimum(THRESHOLD / np.maximum(peak, THRESHOLD), 1.0)
         after = np.minimum(np.minimum(before * _RELEASE, allowed), 1.0).astype(np.float32)
         gain = before[:, None] + (after - before)[:, None] * self._ramp
         frames[hot] = knee(frames[hot] * gain)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .bank import ROOM_RATES, Samples
 from .resample import Index
@@ -17,6 +18,11 @@ from .topology import Topology
 
 Pair = tuple[int, int]
 """From rate, to rate, in Hz."""
+
+Flags = NDArray[np.bool_]
+
+_Edges = tuple[Index, Index, Samples]
+"""Lines of sources and of listeners, and the factors of the edges between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Edges of distinct listeners: ``mix[listeners] += gains · heard[edges]``."""
+    """Edges of distinct listeners: ``mix[listeners] += gains · heard[edges]``.
+
+    ``gains`` is None where all are 1.
+    """
 
     listeners: Index
     edges: Index
-    gains: Samples
+    gains: Samples | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,22 @@ class Mix:
     layers: tuple[Layer, ...]
     deliver: tuple[Copy, ...]
     """From mix rows to rows of the output matrix; with a pair, through a conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Rows that hear one port of their own rate as it is, and nothing else: no mix is needed.
+
+    ``outputs[sayers] = inputs[said]``, and ``outputs[hearers] = outputs[heard]`` after these have
+    been finished: what has been limited once is not limited again. ``others`` are the rows of open
+    ports that are none of these listeners.
+    """
+
+    sayers: Index
+    said: Index
+    hearers: Index
+    heard: Index
+    others: Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +132,8 @@ class Plan:
     deaf: dict[int, Index]
     hear_lanes: dict[Pair, Lanes]
     hearings: tuple[Hearing, ...]
+    direct: dict[int, Direct]
+    """By rate."""
     speech: dict[int, Lanes]
     """Rows of ports whose speech is watched, by rate; their keys are lines of the port table."""
     gains: dict[int, Gain]
@@ -117,7 +144,7 @@ class Plan:
     """Serial of every port in a room -> the rate it is mixed at."""
 
 
-EMPTY = Plan({}, (), {}, {}, {}, (), {}, {}, {}, {})
+EMPTY = Plan({}, (), {}, {}, {}, (), {}, {}, {}, {}, {})
 
 
 def compile_plan(topology: Topology, ports: PortTable, rooms: RoomTable) -> Plan:
@@ -133,8 +160,9 @@ class _Compiler:
         self._size = np.bincount(ports.room[self._joined], minlength=len(rooms.rate))
         self._mix_rate = self._mix_rates()
         edges = [(s, d, t, g) for (s, d, t), g in topology.edges.items()]
-        self._says = self._edge_columns([e for e in edges if e[2] == "says"])
-        self._hears = self._edge_columns([e for e in edges if e[2] == "hears"])
+        says = self._edge_columns([e for e in edges if e[2] == "says"])
+        hears = self._edge_columns([e for e in edges if e[2] == "hears"])
+        self._direct = self._split_direct(says, hears)
         self._input_lanes: dict[Pair, Index] = {}
         """Lines whose input is converted, ascending: their position is their lane."""
         self._output_lanes: dict[Pair, Lanes] = {}
@@ -158,6 +186,7 @@ class _Compiler:
             deaf={rate: lanes.rows for rate, lanes in self._by_rate(deaf).items()},
             hear_lanes=hear_lanes,
             hearings=hearings,
+            direct=self._direct,
             speech=self._by_rate(lines[ports.speech[lines]]),
             gains=self._gains(lines),
             processed=self._processed(lines[ports.processor[lines] > 0]),
@@ -212,15 +241,46 @@ class _Compiler:
         rates[self._joined] = np.minimum(ceiling, rooms.rate)[room]
         return rates
 
-    def _edge_columns(
-        self, edges: list[tuple[str, str, str, float]]
-    ) -> tuple[Index, Index, Samples]:
+    def _edge_columns(self, edges: list[tuple[str, str, str, float]]) -> _Edges:
         names = self._ports.names
         return (
             np.array([names[e[0]] for e in edges], np.intp),
             np.array([names[e[1]] for e in edges], np.intp),
             np.array([10 ** (e[3] / 20) for e in edges], np.float32),
         )
+
+    def _split_direct(self, says: _Edges, hears: _Edges) -> dict[int, Direct]:
+        """Take the edges that are mere copies from the others."""
+        ports = self._ports
+        edges = np.bincount(np.append(says[1], hears[1]), minlength=len(ports.open))
+        simple = (edges == 1) & (ports.room == NO_ROOM) & ~ports.deaf
+        simple[hears[0]] = False  # what it hears is heard by others
+        plain = (ports.gain == 1.0) & (ports.processor == 0)
+        copied = [
+            simple[listener] & (gain == 1.0) & (ports.rate[source] == ports.rate[listener]) & fits
+            for (source, listener, gain), fits in ((says, plain[says[0]]), (hears, True))
+        ]
+        (said, sayer), (heard, hearer) = (
+            (source[chosen], listener[chosen])
+            for (source, listener, _), chosen in zip((says, hears), copied, strict=True)
+        )
+        self._says, self._hears = (
+            (source[~chosen], listener[~chosen], gain[~chosen])
+            for (source, listener, gain), chosen in zip((says, hears), copied, strict=True)
+        )
+        found = {}
+        lines, row, rate = ports.lines(), ports.row, ports.rate
+        others = np.setdiff1d(lines, np.append(sayer, hearer))
+        for each in np.unique(rate[np.append(sayer, hearer)]).tolist():
+            says_it, hears_it = rate[sayer] == each, rate[hearer] == each
+            found[each] = Direct(
+                row[sayer[says_it]],
+                row[said[says_it]],
+                row[hearer[hears_it]],
+                row[heard[hears_it]],
+                np.sort(row[others[rate[others] == each]]),
+            )
+        return found
 
     def _collect_input_lanes(self) -> None:
         """A lane for every (port, rate) at which a room or an edge wants it and it is not."""
@@ -352,6 +412,7 @@ def _layers(listener: Index, gain: Samples) -> tuple[Layer, ...]:
     while len(left):
         _, first = np.unique(listener[left], return_index=True)
         edges = left[first]
-        layers.append(Layer(listener[edges], edges, gain[edges][:, None]))
+        gains = gain[edges][:, None]
+        layers.append(Layer(listener[edges], edges, None if (gains == 1.0).all() else gains))
         left = np.delete(left, first)
     return tuple(layers)

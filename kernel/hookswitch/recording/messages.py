@@ -41,7 +41,8 @@ class Channel:
 class Record:
     """Control to recorder: begin. One channel is mono, two are left and right.
 
-    All channels were opened in one batch: they began with the same tick. ``file`` is the path at
+    All channels were opened in one batch: they began with the same tick. They have one rate, which
+    may be half of ``rate``, the file's. ``file`` is the path at
     which the whole file will appear. With ``multi_channel_file`` a second file is made of the
     channels that `AddChannel` names, all aligned to the first one of ``channels``.
     """

@@ -70,8 +70,10 @@ class Recording:
     async def start(self) -> None:
         """Open the ears and have the recorder begin. Raises Conflict."""
         rate = self.place.record_rate()
+        heard_at = min(rate, self.place.heard_rate())
+        name = f"recording-{self.id}"
         try:
-            self._ears = await self.place.open_ears(f"recording-{self.id}", rate, self._on_report)
+            self._ears = await self.place.open_ears(name, heard_at, self._on_report)
         except CommandError as error:
             raise Conflict(str(error)) from None
         channels = tuple(

@@ -54,6 +54,9 @@ class Place(Protocol):
     def record_rate(self) -> int:
         """Sampling rate in Hz of a recording."""
 
+    def heard_rate(self) -> int:
+        """Sampling rate in Hz beyond which nothing is heard here."""
+
     async def open_ears(self, name: str, rate: int, on_report: OnReport) -> list[RingPort]:
         """Open an ear for each of ``channels``, all from the same tick on. Raises CommandError."""
 
@@ -111,6 +114,9 @@ class LegPlace(Place):
         """16 kHz in a room; alone, what the call's codec has."""
         return self.rate() if self.leg.room_id is None else 16000
 
+    def heard_rate(self) -> int:
+        return self.rate()
+
     async def open_ears(self, name: str, rate: int, on_report: OnReport) -> list[RingPort]:
         """Left what the leg says, right what it hears."""
         says, hears = f"{name}-left", f"{name}-right"
@@ -167,6 +173,9 @@ class RoomPlace(Place):
     channels = ("mix",)
 
     def record_rate(self) -> int:
+        return self.room.sample_rate
+
+    def heard_rate(self) -> int:
         return self.room.sample_rate
 
     async def open_ears(self, name: str, rate: int, on_report: OnReport) -> list[RingPort]:

@@ -84,9 +84,20 @@ class RunningSwitch:
             await self.events.wait("leg.joined_room", leg_id=leg["id"])
         return self.fake.calls[leg["id"]]
 
+    async def leg_ended(self, leg_id: str) -> dict[str, Any]:
+        """Wait for the end of a leg; answers its CDR."""
+        event = await self.events.wait("leg.disconnected", leg_id=leg_id)
+        cdr: dict[str, Any] = event["cdr"]
+        return cdr
+
     def vsi(self, **query: str) -> Any:
         """Connect to the event stream: ``async with server.vsi(app_id="shop") as stream``."""
         return open_vsi(f"ws://{self.address}/v1/vsi", query)
+
+    @property
+    def ws(self) -> str:
+        """What addresses of WebSockets begin with."""
+        return f"ws://{self.address}"
 
     @property
     def open_ports(self) -> list[str]:

@@ -51,7 +51,7 @@ class Finishing:
         if recovered and not place.main.exists() and sidecar.frames is None:
             sidecar.frames = self._longest_channel()  # it is published, but the disk was too full
         if not recovered or place.main.exists() or sidecar.frames is None:
-            self._publish_main(main or StagedFile(place.main, self._form))
+            self._publish_main(main or StagedFile(place.main, sidecar.form))
         many = self._publish_channels() if sidecar.multi_channel_file is not None else None
         assert sidecar.frames is not None
         self.whole = many is not None or sidecar.multi_channel_file is None
@@ -65,17 +65,14 @@ class Finishing:
             recovered,
         )
 
-    @property
-    def _form(self) -> WavFormat:
-        return WavFormat(self._sidecar.rate, self._sidecar.channels)
-
     def _publish_main(self, staged: StagedFile) -> None:
         sidecar = self._sidecar
         with closing(staged):
             if sidecar.frames is None or sidecar.error is not None:
-                sidecar.frames = staged.frames  # it broke off: it is as long as what is there
-            staged.complete(sidecar.frames)
-            sidecar.file = self._publish_as_asked(sidecar.frames)
+                # It broke off: it is as long as what is there.
+                sidecar.frames = staged.frames // sidecar.doubled
+            staged.complete(sidecar.frames * sidecar.doubled)
+            sidecar.file = self._publish_as_asked(sidecar.frames * sidecar.doubled)
         self._save()
         self._place.main.unlink(missing_ok=True)
 
@@ -85,7 +82,7 @@ class Finishing:
         if sidecar.format == "wav":
             return publish(place.main, sidecar.file)
         try:
-            encode(self._blocks(frames), self._form, sidecar.format, place.made)
+            encode(self._blocks(frames), sidecar.form, sidecar.format, place.made)
             _sync(place.made)
             return publish(place.made, sidecar.file)
         except OSError as error:
@@ -137,7 +134,7 @@ class Finishing:
 
     def _blocks(self, frames: int) -> Iterator[NDArray[np.int16]]:
         """The staged samples, a second at a time."""
-        form = self._form
+        form = self._sidecar.form
         with self._place.main.open("rb") as file:
             file.seek(form.header_bytes)
             while frames > 0:

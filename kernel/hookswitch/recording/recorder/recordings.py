@@ -63,6 +63,8 @@ class Recordings:
         self._joined: list[tuple[Session, Joining]] = []
         self._left: list[tuple[Session, str, Track]] = []
         self._over: list[Session] = []
+        self._rested = True
+        """Whether nothing was taken the last time it could have been."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -148,12 +150,15 @@ class Recordings:
     # -- what time brings
 
     def take(self) -> None:
-        """Take what all rings hold, and make up for time that was lost."""
+        """Make up for time that was lost; every second time, and then, take what all rings hold."""
         before, heard, after = self._read()
-        self._write(self._tracks.take(heard, drop=self._writer.full))
         waiting = {session.id for session, _ in self._joined}
         steady = [one for one in self._sessions.values() if one.id not in waiting]
-        self._make_up(steady, heard, before, after)
+        lost = self._lost(steady, heard, before, after)
+        self._rested = not self._rested
+        if not self._rested or lost.any():
+            self._write(self._tracks.take(heard, drop=self._writer.full))
+        self._make_up(steady, lost)
 
     def look(self) -> None:
         """See where those stand in time who have just come."""
@@ -182,6 +187,7 @@ class Recordings:
     def stop(self, within: float) -> None:
         """Write what the rings hold, and leave everything staged."""
         self._completion.stop()
+        self._rested = True
         self.take()
         self._writer.finish(within)
 
@@ -208,7 +214,7 @@ class Recordings:
         before, heard, after = self._read()
         tracks = [track for session in over for track in session.tracks]
         self._write(self._tracks.take(heard, tracks, drop=self._writer.full))
-        self._make_up(over, heard, before, after)
+        self._make_up(over, self._lost(over, heard, before, after))
         for session in over:
             self._end(session)
 
@@ -255,20 +261,21 @@ class Recordings:
             session.look(joining)
         self._place(session, joining, joining.alignment.offset)
 
-    def _make_up(
-        self, sessions: Sequence[Session], heard: Ints, before: float, after: float
-    ) -> None:
-        """Silence for ticks that never came."""
+    def _lost(self, sessions: Sequence[Session], heard: Ints, before: float, after: float) -> Ints:
+        """Samples that never came, of each recording."""
         rows = np.array([session.main.index for session in sessions], np.intp)
         rates = np.array([session.sidecar.rate for session in sessions], np.int64)
         counters = heard[rows] + self._tracks.shift[rows]
-        lost = self._drift.observe(rows, counters, rates, before, after)
+        return self._drift.observe(rows, counters, rates, before, after)
+
+    def _make_up(self, sessions: Sequence[Session], lost: Ints) -> None:
+        """Silence for ticks that never came, behind all that was taken."""
         for index in np.flatnonzero(lost).tolist():
             session, samples = sessions[index], int(lost[index])
             log.warning("recording %s: %d samples of silence for lost ticks", session.id, samples)
             self._tracks.pad(session.main.index, samples)
             session.sidecar.shift += samples
-            session.sidecar.zero = float(self._drift.zero[rows[index]])
+            session.sidecar.zero = float(self._drift.zero[session.main.index])
             self._save(session)
 
     def _read(self) -> tuple[float, Ints, float]:

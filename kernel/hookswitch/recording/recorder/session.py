@@ -28,8 +28,7 @@ class Session:
         self.place = place
         self.sidecar = sidecar
         self.pauses = Pauses(sidecar.pauses)
-        form = WavFormat(sidecar.rate, sidecar.channels)
-        self.main = Track(sidecar.id, place.main, form, sources)
+        self.main = Track(sidecar.id, place.main, sidecar.form, sources)
         self.present: dict[str, Track] = {}
         """The tracks of participants whose place is known, by name."""
         self.joining: dict[str, Joining] = {}
@@ -82,12 +81,14 @@ class Session:
 
 def first_sidecar(record: Record, heard_out: int) -> Sidecar:
     """The sidecar of a recording that begins with what its ring has not given yet."""
+    rate = record.channels[0].arena.rate
     return Sidecar(
         record.id,
         record.file,
         record.format,
-        record.rate,
+        rate,
         len(record.channels),
         record.multi_channel_file,
+        doubled=record.rate // rate,
         shift=-heard_out,
     )

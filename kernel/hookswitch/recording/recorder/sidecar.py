@@ -14,6 +14,8 @@ from typing import Any
 
 from hookswitch.recording.messages import Format
 
+from .wav import WavFormat
+
 SUFFIX = ".recording.json"
 
 
@@ -37,6 +39,8 @@ class Participant:
 class Sidecar:
     """A staged recording.
 
+    ``rate``: of its rings, in Hz; all places and lengths here are in samples of theirs. The file
+    has ``doubled`` times that.
     ``shift``: what to add to the first channel's counter to get the place in the file; it grows
     with each padding. ``zero``: the clock's zero, as in `drift`. ``frames``: the length of the
     whole, once it is finished. ``error``: why it ended by itself.
@@ -48,12 +52,18 @@ class Sidecar:
     rate: int
     channels: int
     multi_channel_file: Path | None = None
+    doubled: int = 1
     shift: int = 0
     zero: float | None = None
     pauses: list[tuple[int, int | None]] = field(default_factory=list)
     participants: list[Participant] = field(default_factory=list)
     frames: int | None = None
     error: str | None = None
+
+    @property
+    def form(self) -> WavFormat:
+        """Of the recording itself."""
+        return WavFormat(self.rate * self.doubled, self.channels)
 
     def pack(self) -> bytes:
         """As JSON."""

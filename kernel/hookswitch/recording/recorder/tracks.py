@@ -1,7 +1,7 @@
 """All the rings that are recorded, read at once: array operations over whole arenas.
 
-A *track* is one staged file and the one or two rings that are its channels. Rings hold a second and
-are read several times in one; what was read waits in memory for the `Writer`.
+A *track* is one staged file and the one or two rings that are its channels. Rings hold two seconds
+and are read several times in that; what was read waits in memory for the `Writer`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hookswitch.media.rings import FRAMES, Arena, Pcm
+from hookswitch.media.rings import Arena, Pcm
 from hookswitch.mixer.bank import frame_samples
 
+from .doubling import PAST, Doubler
 from .pauses import Pauses
 from .staged import StagedFile
 from .wav import WavFormat
@@ -36,7 +37,11 @@ _NEVER = np.iinfo(np.int64).max // 4
 
 @dataclass(eq=False, slots=True)
 class Track:
-    """A staged file that samples go to. ``file`` belongs to the writer's thread."""
+    """A staged file that samples go to. ``file`` belongs to the writer's thread.
+
+    All places and counts are in samples of the rings; ``doubled`` is 2 where the file has twice
+    their rate, else 1.
+    """
 
     recording: str
     path: Path
@@ -44,6 +49,15 @@ class Track:
     sources: tuple[Source, ...]
     index: int = -1
     file: StagedFile | None = None
+
+    @property
+    def rate(self) -> int:
+        """Of its rings, in Hz."""
+        return self.sources[0][0].shape.rate
+
+    @property
+    def doubled(self) -> int:
+        return self.form.rate // self.rate
 
     def open(self) -> OSError | None:
         """Open or create the staged file; answers why that is impossible."""
@@ -58,6 +72,10 @@ class Track:
         if self.file is not None:
             self.file.close()
             self.file = None
+
+
+_Kind = tuple[int, int, int]
+"""What tracks have in common that are read together: channels, rate, and how much it is raised."""
 
 
 @dataclass(slots=True)
@@ -85,10 +103,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """The rings of one arena that go to tracks of so many channels."""
+    """The rings of one arena that go to tracks of one kind."""
 
     arena: Arena
-    channels: int
+    kind: _Kind
     tracks: Rows
     channel: Rows
     rows: Rows
@@ -99,7 +117,7 @@ class Tracks:
 
     ``position``: how far each ring was read, by its own counter; ``offset`` makes that the first
     channel's counter, ``shift`` makes that the place in the file; ``main``: the row of the
-    recording's own track.
+    recording's own track; ``_reach``: samples that a ring still holds for sure.
     """
 
     def __init__(self, capacity: int = 256) -> None:
@@ -111,7 +129,8 @@ class Tracks:
         self._free = list(range(capacity - 1, -1, -1))
         self.position, self.offset, self.shift = (np.zeros(capacity, np.int64) for _ in range(3))
         self.main = np.zeros(capacity, np.intp)
-        self.frame = np.zeros(capacity, np.int64)
+        self.frame, self._reach = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+        self._doubler = Doubler(capacity)
         self._chunks: list[_Chunk] = []
         self._stale = False
 
@@ -126,7 +145,9 @@ class Tracks:
         self._tracks[row], self._pauses[row] = track, pauses
         self.position[row], self.offset[row], self.shift[row] = position, offset, shift
         self.main[row] = row if main is None else main.index
-        self.frame[row] = frame_samples(track.form.rate)
+        frame = self.frame[row] = frame_samples(track.rate)
+        self._reach[row] = (min(a.shape.frames for a, _ in track.sources) - CLEAR) * frame
+        self._doubler.forget(row)
         self._stale = True
 
     def remove(self, track: Track) -> None:
@@ -159,10 +180,11 @@ class Tracks:
         batch = Batch()
         for track in tracks:
             start = max(at + int(self.shift[track.index]), 0)
-            stop, rate = self.place(track), track.form.rate
-            for begin in range(start, stop, rate):
-                silence = bytes(min(rate, stop - begin) * track.form.frame_bytes)
+            start, stop = start * track.doubled, self.place(track) * track.doubled
+            for begin in range(start, stop, track.form.rate):
+                silence = bytes(min(track.form.rate, stop - begin) * track.form.frame_bytes)
                 batch.pieces.append((track, begin, memoryview(silence)))
+            self._doubler.forget(track.index)
         return batch
 
     def heard(self) -> Ints:
@@ -177,7 +199,7 @@ class Tracks:
     def take(
         self, heard: Ints, only: Collection[Track] | None = None, *, drop: bool = False
     ) -> Batch:
-        """What the rings hold (as `heard` said), of these tracks or of all.
+        """What the rings hold (as `heard` said), of these tracks, which end with it, or of all.
 
         With ``drop`` it is let go: silence will stand in its place.
         """
@@ -192,7 +214,7 @@ class Tracks:
             self.lost += int(count.sum())
             batch = Batch()
         else:
-            batch = self._gather(count)
+            batch = self._gather(count, last=only is not None)
         self.position += count
         return batch
 
@@ -211,70 +233,89 @@ class Tracks:
         return upto
 
     def _skip_overwritten(self, rows: Rows, heard: Ints) -> None:
-        oldest = heard[rows] - (FRAMES - CLEAR) * self.frame[rows]
+        oldest = heard[rows] - self._reach[rows]
         lost = np.maximum(oldest - self.position[rows], 0)
         self.position[rows] += lost
         self.lost += int(lost.sum())
 
-    def _gather(self, count: Ints) -> Batch:
+    def _gather(self, count: Ints, *, last: bool) -> Batch:
         batch = Batch()
-        buffers, local = self._buffers(count)
+        groups, local = self._group(count)
+        buffers = {
+            kind: self._buffer(kind, rows, count, last=last) for kind, rows in groups.items()
+        }
         for chunk in self._chunks:
             some = count[chunk.tracks] > 0
             tracks, rows = chunk.tracks[some], chunk.rows[some]
             if not len(tracks):
                 continue
             frame = frame_samples(chunk.arena.shape.rate)
-            pcm = buffers[chunk.channels, frame]
-            slots = (self.position[tracks] // frame)[:, None] + np.arange(pcm.shape[1])
-            pcm[local[tracks], :, :, chunk.channel[some]] = chunk.arena.heard[
-                rows[:, None], slots % FRAMES
-            ]
+            pcm = buffers[chunk.kind]
+            frames = int(count[tracks].max()) // frame
+            slots = (self.position[tracks] // frame)[:, None] + np.arange(frames)
+            heard = chunk.arena.heard[rows[:, None], slots % chunk.arena.shape.frames]
+            place = slice(_past(chunk.kind), _past(chunk.kind) + frames * frame)
+            pcm[local[tracks], chunk.channel[some], place] = heard.reshape(len(rows), -1)
             batch.marks.append((chunk.arena, rows, (self.position + count)[tracks]))
-        for row in np.flatnonzero(count).tolist():
-            track = self._tracks[row]
-            pcm = buffers[track.form.channels, int(self.frame[row])][local[row]]
-            self._add_piece(batch, track, pcm.reshape(-1, track.form.channels)[: count[row]])
+        for kind, rows in groups.items():
+            self._add_pieces(batch, kind, rows, count[rows], buffers[kind], last=last)
         return batch
 
-    def _buffers(self, count: Ints) -> tuple[dict[tuple[int, int], Pcm], Rows]:
-        """Room for the samples, per number of channels and frame size, and each track's row."""
+    def _group(self, count: Ints) -> tuple[dict[_Kind, Rows], Rows]:
+        """The tracks of which there is something, by kind, and each one's place among its like."""
         local = np.zeros(self.capacity, np.intp)
-        groups: dict[tuple[int, int], list[int]] = {}
+        groups: dict[_Kind, list[int]] = {}
         for row in np.flatnonzero(count).tolist():
-            key = (self._tracks[row].form.channels, int(self.frame[row]))
-            local[row] = len(groups.setdefault(key, []))
-            groups[key].append(row)
-        return {
-            (channels, frame): np.empty(
-                (len(rows), int(count[rows].max()) // frame, frame, channels), np.int16
-            )
-            for (channels, frame), rows in groups.items()
-        }, local
+            group = groups.setdefault(_kind_of(self._tracks[row]), [])
+            local[row] = len(group)
+            group.append(row)
+        return {kind: np.array(rows, np.intp) for kind, rows in groups.items()}, local
 
-    def _add_piece(self, batch: Batch, track: Track, pcm: Pcm) -> None:
-        pauses = self._pauses[track.index]
-        if pauses.spans:
-            start = int(self.position[track.index] + self.offset[track.index])
-            for silent in pauses.within(start, start + len(pcm)):
-                pcm[silent] = 0
-        place = self.place(track)
-        if place < 0:  # it was heard before the recording began
-            pcm, place = pcm[-place:], 0
-        if not len(pcm):
-            return
-        batch.pieces.append((track, place, pcm.data))
-        batch.size += pcm.nbytes
+    def _buffer(self, kind: _Kind, rows: Rows, count: Ints, *, last: bool) -> Pcm:
+        """Room for samples, int16 (tracks, channels, samples), and for what doubling needs."""
+        channels, rate, _ = kind
+        length = _past(kind) + int(count[rows].max())
+        if last:
+            length += frame_samples(rate)
+        return np.empty((len(rows), channels, length), np.int16)
+
+    def _add_pieces(
+        self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints, pcm: Pcm, *, last: bool
+    ) -> None:
+        samples = pcm[:, :, _past(kind) :]
+        self._silence_pauses(rows, counts, samples)
+        places = self.position[rows] + self.offset[rows] + self.shift[rows]
+        if kind[2] == 2:
+            if last:
+                after = np.arange(samples.shape[2]) >= counts[:, None]
+                samples.swapaxes(1, 2)[after] = 0
+            pieces = self._doubler.double(rows, places, counts, pcm, last=last)
+        else:
+            lengths = zip(places.tolist(), counts.tolist(), _interleaved(samples), strict=True)
+            pieces = [(place, frames[:count]) for place, count, frames in lengths]
+        for row, (place, frames) in zip(rows.tolist(), pieces, strict=True):
+            if place < 0:  # it was heard before the recording began
+                frames, place = frames[-place:], 0
+            if len(frames):
+                batch.pieces.append((self._tracks[row], place, frames.data))
+                batch.size += frames.nbytes
+
+    def _silence_pauses(self, rows: Rows, counts: Ints, pcm: Pcm) -> None:
+        for index, row in enumerate(rows.tolist()):
+            if self._pauses[row].spans:
+                start = int(self.position[row] + self.offset[row])
+                for silent in self._pauses[row].within(start, start + int(counts[index])):
+                    pcm[index, :, silent] = 0
 
     def _index(self) -> None:
-        found: dict[tuple[int, int], tuple[Arena, list[Sequence[int]]]] = {}
+        found: dict[tuple[int, _Kind], tuple[Arena, list[Sequence[int]]]] = {}
         for row, track in self._tracks.items():
             for channel, (arena, ring) in enumerate(track.sources):
-                key = (id(arena), len(track.sources))
+                key = (id(arena), _kind_of(track))
                 found.setdefault(key, (arena, []))[1].append((row, channel, ring))
         self._chunks = [
-            _Chunk(arena, channels, *np.array(rings, np.intp).T)
-            for (_, channels), (arena, rings) in found.items()
+            _Chunk(arena, kind, *np.array(rings, np.intp).T)
+            for (_, kind), (arena, rings) in found.items()
         ]
         self._stale = False
 
@@ -282,6 +323,25 @@ class Tracks:
         more = self.capacity
         self._free.extend(range(2 * more - 1, more - 1, -1))
         self.capacity += more
-        for name in ("position", "offset", "shift", "main", "frame"):
+        self._doubler.grow(more)
+        for name in ("position", "offset", "shift", "main", "frame", "_reach"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
+
+
+def _kind_of(track: Track) -> _Kind:
+    return len(track.sources), track.rate, track.doubled
+
+
+def _past(kind: _Kind) -> int:
+    """Samples of room before those that are read."""
+    return PAST if kind[2] == 2 else 0
+
+
+def _interleaved(samples: Pcm) -> Pcm:
+    """(tracks, channels, samples) as (tracks, samples, channels)."""
+    tracks, channels, count = samples.shape
+    joined = np.empty((tracks, count, channels), np.int16)
+    for channel in range(channels):  # long runs are copied faster than pairs
+        joined[:, :, channel] = samples[:, channel]
+    return joined

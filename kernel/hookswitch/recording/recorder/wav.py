@@ -33,7 +33,7 @@ class WavFormat:
     @property
     def header_bytes(self) -> int:
         """Where the samples begin."""
-        return len(self.header(0))
+        return 12 + 8 + _DS64_BYTES + 8 + (16 if self.channels <= 2 else 40) + 8
 
     def header(self, frames: int | None) -> bytes:
         """The header of a file of so many frames; None: of one that still grows."""

@@ -38,8 +38,8 @@ TARGET = "hookswitch.recording.recorder.worker:main"
 log = logging.getLogger(__name__)
 
 TAKE_EVERY = 0.305
-"""Seconds between two readings of all rings, each of which holds one. No multiple of a tick, so
-that they are seen in all their phases."""
+"""Seconds between two looks at all rings, each of which holds two; they are emptied at every second
+look. No multiple of a tick, so that they are seen in all their phases."""
 
 LOOK_EVERY = 0.025
 """Seconds between two looks at the ring of one who has just come; more than a tick."""

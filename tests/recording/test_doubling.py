@@ -1,0 +1,67 @@
+"""Twice the rate: heard as a sound that has no seam, no image and no delay."""
+
+import numpy as np
+import pytest
+
+from hookswitch.recording.recorder.doubling import PAST, Doubler
+
+RATE, FRAME = 8000, 160
+
+
+def doubled(sound: np.ndarray, seed: int, doubler: Doubler | None = None) -> np.ndarray:
+    """(samples, channels) through a doubler, in pieces of many lengths."""
+    doubler, random = doubler or Doubler(4), np.random.default_rng(seed)
+    made = np.zeros((2 * len(sound), sound.shape[1]), np.int16)
+    row, position = np.array([2]), 0
+    while position < len(sound):
+        count = min(FRAME * int(random.integers(1, 20)), len(sound) - position)
+        last = position + count == len(sound)
+        pcm = np.zeros((1, sound.shape[1], PAST + count + (FRAME if last else 0)), np.int16)
+        pcm[0, :, PAST : PAST + count] = sound[position : position + count].T
+        places, counts = np.array([position]), np.array([count])
+        ((at, frames),) = doubler.double(row, places, counts, pcm, last=last)
+        made[at : at + len(frames)] = frames
+        position += count
+    return made
+
+
+def tone(frequency: float, rate: int) -> np.ndarray:
+    return 8000 * np.sin(2 * np.pi * frequency * np.arange(2 * rate) / rate)
+
+
+@pytest.mark.parametrize("frequency", [50, 300, 1000, 3400, 3600])
+def test_a_tone_stays_itself_and_where_it_was(frequency: int) -> None:
+    sound = np.rint(np.stack([tone(frequency, RATE), tone(440, RATE)], 1)).astype(np.int16)
+    made = doubled(sound, frequency).astype(float)
+    for channel, heard_at in enumerate((frequency, 440)):
+        wanted = tone(heard_at, 2 * RATE)
+        error = (made[:, channel] - wanted)[2 * PAST : -2 * PAST]
+        assert np.std(error) < 8000 / np.sqrt(2) * 10 ** (-60 / 20)
+
+
+def test_what_lies_above_the_old_band_is_60_db_down() -> None:
+    made = doubled(np.rint(tone(3600, RATE))[:, None].astype(np.int16), 3)[1000:-1000, 0]
+    spectrum = np.abs(np.fft.rfft(made * np.hanning(len(made))))
+    above = np.fft.rfftfreq(len(made), 1 / (2 * RATE)) > 4100
+    assert spectrum[above].max() < spectrum.max() * 1e-3
+
+
+def test_after_a_break_nothing_of_before_rings_on() -> None:
+    doubler, row = Doubler(1), np.array([0])
+    loud = np.full((1, 1, PAST + FRAME), 9000, np.int16)
+    doubler.double(row, np.array([0]), np.array([FRAME]), loud, last=False)
+    silence = np.zeros((1, 1, PAST + FRAME), np.int16)
+    ((at, frames),) = doubler.double(
+        row, np.array([5 * FRAME]), np.array([FRAME]), silence, last=False
+    )
+    assert at == 10 * FRAME
+    assert not frames.any()
+
+
+def test_full_scale_does_not_wrap() -> None:
+    square = np.where(np.arange(RATE) // 20 % 2, 32767, -32768).astype(np.int16)[:, None]
+    made = doubled(square, 1)[:, 0].astype(int)
+    came, between = made[0::2], made[1::2]
+    assert np.array_equal(came, square[:, 0])
+    flat = came[:-1] == came[1:]
+    assert np.array_equal(np.sign(between[:-1][flat]), np.sign(came[:-1][flat]))
