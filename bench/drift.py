@@ -186,8 +186,8 @@ def places(sound: Sound, burst: Sound) -> Sound:
     """Where the bursts are, in samples: one a second, NaN where none is found."""
     size = 1 << (RATE * 2 - 1).bit_length()
     spectrum = np.conj(np.fft.rfft(burst, size))
-    seconds = range(len(sound) // RATE - 1)
-    firsts = (n * RATE + _find(sound[n * RATE : (n + 2) * RATE], spectrum, size) for n in seconds)
+    starts = range(0, len(sound) - 2 * RATE, RATE // 2)  # one of two does not cut the burst
+    firsts = (start + _find(sound[start : start + 2 * RATE], spectrum, size) for start in starts)
     last = next((first for first in firsts if not np.isnan(first)), float("nan"))
     found = [last]
     while last + 2 * RATE < len(sound):
