@@ -2,6 +2,7 @@
 
     python -m bench.capacity                      all sizes
     python -m bench.capacity --legs 500 --seconds 20
+    python -m bench.capacity --legs 500 --rooms 2 --codec PCMU,opus --srtp=-,AEAD_AES_128_GCM
 
 The load runs in a process of its own. Figures are processor microseconds per leg-second: what one
 call costs for one second of talking and hearing (50 packets in, 50 out).
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import statistics
 import tempfile
 import time
 import wave
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ class Figures:
     """One row of the table."""
 
     what: str
+    codec: str
+    suite: str
     legs: int
     us_media: float
     us_server: float
@@ -61,72 +65,141 @@ def main() -> None:
         help="comma-separated: prompts (a file is played to every leg), recordings (of every leg);"
         " a row each beside the same legs without",
     )
+    parser.add_argument("--codec", default="PCMU", help="comma-separated")
+    parser.add_argument("--srtp", default="-", help="suites, comma-separated; - is in the clear")
+    parser.add_argument("--repeat", type=int, default=1, help="rounds; the last rows are medians")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
-    sizes = [int(n) for n in arguments.legs.split(",")]
     rows: list[Figures] = []
     print(HEADER)
-    for legs in sizes:
-        rows.append(floor(legs, arguments.seconds))
-        print(line(rows[-1]), flush=True)
-        for room in (int(n) for n in arguments.rooms.split(",")):
-            if room > 2 and legs != 50 and room * 10 != legs:
-                continue  # one room of 50, and ten of them
-            for also in ("", *filter(None, arguments.also.split(","))):
-                rows.append(server(legs, room, arguments.rate, arguments.seconds, also))
-                print(line(rows[-1], rows), flush=True)
+    for _ in range(arguments.repeat):
+        measured: list[Figures] = []
+        for case in cases(arguments):
+            measured.append(case.measure(arguments.seconds))
+            print(line(measured[-1], measured), flush=True)
+        rows += measured
+    if arguments.repeat > 1:
+        print("medians")
+        rows = medians(rows)
+        for row in rows:
+            print(line(row, rows))
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
 
 
+@dataclass(frozen=True)
+class Case:
+    """What a row measures: ``room`` 0 is the floor, ``also`` what else goes on, on every leg."""
+
+    legs: int
+    codec: str
+    room: int = 0
+    rate: int = 0
+    suite: str = "-"
+    also: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its row is called."""
+        if not self.room:
+            return "floor"
+        extras = [f"rooms of {self.room} at {self.rate // 1000} kHz", self.also]
+        return ", ".join(filter(None, extras))
+
+    def measure(self, seconds: float) -> Figures:
+        """Run it for this long after the warm-up."""
+        return server(self, seconds) if self.room else floor(self, seconds)
+
+
+def cases(arguments: argparse.Namespace) -> Iterator[Case]:
+    """What was asked for; per size and codec the floor first, in the clear before secured."""
+    for legs, codec in itertools.product(map(int, _list(arguments.legs)), _list(arguments.codec)):
+        yield Case(legs, codec)
+        for room, also, suite in itertools.product(
+            map(int, _list(arguments.rooms)), ("", *_list(arguments.also)), _list(arguments.srtp)
+        ):
+            if room > 2 and legs != 50 and room * 10 != legs:
+                continue  # one room of 50, and ten of them
+            yield Case(legs, codec, room, arguments.rate, suite, also)
+
+
+def _list(text: str) -> list[str]:
+    return [each for each in text.split(",") if each]
+
+
+def medians(rows: list[Figures]) -> list[Figures]:
+    """One row for all of the same case."""
+    same: dict[tuple[object, ...], list[Figures]] = {}
+    for row in rows:
+        same.setdefault((row.what, row.codec, row.suite, row.legs), []).append(row)
+    numbers = [field.name for field in fields(Figures) if field.type == "float"]
+    return [
+        replace(some[0], **{n: statistics.median(getattr(row, n) for row in some) for n in numbers})
+        for some in same.values()
+    ]
+
+
 HEADER = (
-    f"{'':28}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'load':>7} "
+    f"{'':26}{'':6}{'':24}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'x clear':>8} "
+    f"{'load':>7} "
     f"{'late %':>7} {'timer %':>8} {'p50 ms':>7} {'p99 ms':>7} {'heard %':>8} {'KiB/leg':>8}\n"
-    f"{'':28}{'':5} {'us/leg-second':>15} {'(media)':>8}"
+    f"{'':56}{'':5} {'us/leg-second':>15} {'(media)':>8} {'(server)':>8}"
 )
 
 
-def line(row: Figures, rows: list[Figures] | None = None) -> str:
-    """One row as text."""
-    floors = [r for r in rows or () if r.what == "floor" and r.legs == row.legs]
-    ratio = f"{row.us_media / floors[-1].us_media:8.2f}" if floors else f"{'':8}"
+def line(row: Figures, rows: list[Figures]) -> str:
+    """One row as text, beside the floor and the same in the clear among ``rows``."""
+    alike = [r for r in rows if (r.legs, r.codec) == (row.legs, row.codec) and r is not row]
+    floors = [r.us_media for r in alike if r.what == "floor"]
+    clear = [r.us_server for r in alike if (r.what, r.suite) == (row.what, "-")]
+    floored = f"{row.us_media / floors[-1]:8.2f}" if floors else f"{'':8}"
+    secured = f"{row.us_server / clear[-1]:8.2f}" if clear and row.suite != "-" else f"{'':8}"
     return (
-        f"{row.what:28}{row.legs:5} {row.us_media:7.0f} {row.us_server:7.0f} {ratio} "
+        f"{row.what:26}{row.codec:6}{row.suite:24}{row.legs:5} {row.us_media:7.0f} "
+        f"{row.us_server:7.0f} {floored} {secured} "
         f"{row.us_generator:7.0f} {row.late * 100:7.2f} {row.timer_late * 100:8.2f} "
         f"{row.p50_ms:7.1f} {row.p99_ms:7.1f} {row.delivered * 100:8.2f} {row.kib_per_leg:8.1f}"
     )
 
 
-def floor(legs: int, seconds: float) -> Figures:
+def floor(case: Case, seconds: float) -> Figures:
     """The same packets through a bare socket loop."""
-    with helper("bench.floor", str(legs)) as echo:
+    with helper("bench.floor", str(case.legs)) as echo:
         ports = [str(port) for port in echo.hear()["ports"]]
-        arguments = [str(legs), "1", str(WARM_UP), str(seconds), *ports]
+        arguments = [str(case.legs), "1", str(WARM_UP), str(seconds), case.codec, "-", *ports]
         with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
             load.hear()
             used, report, ticks, late = _measure(load, timer, [echo.pid], seconds)
-    return _figures("floor", legs, seconds, used, report, ticks, late, 0.0)
+    return _figures(case, seconds, used, report, ticks, late, 0.0)
 
 
-def server(legs: int, room: int, rate: int, seconds: float, also: str = "") -> Figures:
-    """The whole server, called over SIP; ``also``: what else goes on, on every leg."""
+def server(case: Case, seconds: float) -> Figures:
+    """The whole server, called over SIP."""
+    legs, room = case.legs, case.room
     with tempfile.TemporaryDirectory() as folder:
         prompt = _prompt(Path(folder))
-        asked = {"": [], "prompts": [("play", prompt)], "recordings": [("record", {})]}[also]
-        running = Server(Path(folder), MEDIA_DIR=folder, RECORDING_DIR=f"{folder}/recordings")
+        asked = {"": [], "prompts": [("play", prompt)], "recordings": [("record", {})]}[case.also]
+        running = Server(
+            Path(folder),
+            MEDIA_DIR=folder,
+            RECORDING_DIR=f"{folder}/recordings",
+            RTP_TIMEOUT="3600",  # phones are silent until all are called
+        )
+        srtp = "off" if case.suite == "-" else "required"
+        called = {"codecs": [case.codec], "srtp": srtp}
         try:
             before = running.memory()
-            arguments = [str(legs), str(room), str(WARM_UP), str(seconds)]
+            arguments = [str(legs), str(room), str(WARM_UP), str(seconds), case.codec, case.suite]
             with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
-                asyncio.run(running.call(legs, room, rate, load.hear()["port"], asked))
+                port = load.hear()["port"]
+                asyncio.run(running.call(legs, room, case.rate, port, asked, **called))
                 load.hear()
                 memory = (running.memory() - before) / legs / 1024
                 pids = [*children(running.pid), running.pid]
                 used, report, ticks, late = _measure(load, timer, pids, seconds, running.ticks)
         finally:
             running.stop()
-    what = f"rooms of {room} at {rate // 1000} kHz" + (f", {also}" if also else "")
-    return _figures(what, legs, seconds, used, report, ticks, late, memory)
+    return _figures(case, seconds, used, report, ticks, late, memory)
 
 
 def _prompt(folder: Path) -> dict[str, Any]:
@@ -161,8 +234,7 @@ def _measure(
 
 
 def _figures(
-    what: str,
-    legs: int,
+    case: Case,
     seconds: float,
     used: list[float],
     report: dict[str, Any],
@@ -171,10 +243,12 @@ def _figures(
     memory: float,
 ) -> Figures:
     latencies = sorted(report["latencies_ms"]) or [float("nan")]
-    per_leg = 1e6 / legs / seconds
+    per_leg = 1e6 / case.legs / seconds
     return Figures(
-        what=what,
-        legs=legs,
+        what=case.name,
+        codec=case.codec,
+        suite=case.suite,
+        legs=case.legs,
         us_media=(used[0] if len(used) == 2 else sum(used[:-2])) * per_leg,
         us_server=sum(used[:-1]) * per_leg,
         us_generator=used[-1] * per_leg,

@@ -1,8 +1,8 @@
-"""The load: N phones that talk PCMU over real sockets and time what they hear.
+"""The load: N phones that talk over real sockets, maybe under SRTP, and time what they hear.
 
-Every phone sends 50 packets a second, at its own moment of the 20 ms. Most are quiet noise; once a
-second some of them are loud, and the time until the other side hears a loud packet is the latency
-that was added: packet in to packet out.
+Every phone sends 50 packets a second, at its own moment of the 20 ms. With G.711 most are quiet
+noise; once a second some of them are loud, and the time until the other side hears a loud packet is
+the latency that was added: packet in to packet out. With other codecs nothing is timed.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from pylibsrtp import Error, Policy, Session
+
+from hookswitch_transport_sip.rtp.libsrtp import PROFILES
+from hookswitch_transport_sip.sdp.audio import LocalAudio
+from hookswitch_transport_sip.sdp.negotiation import AudioNegotiation
 from hookswitch_transport_sip.sip.config import Config
 from hookswitch_transport_sip.sip.endpoint import UserAgent
 from hookswitch_transport_sip.sip.events import InviteReceived
 
+from .payloads import Sound, codec_named, keys_of
 from .processes import say
 
 PERIOD = 0.02
 PULSERS = 5
 """Phones of a room that are loud once a second, 200 ms apart."""
-
-_PULSE = bytes([0x8F]) * 160
-"""A constant at about -6 dBFS: no sample of it can be taken for noise."""
 
 _HEADER = struct.Struct("!BBHII")
 
@@ -47,6 +50,9 @@ class Phone:
     received: int = 0
     connected: bool = False
     loud: bool = False
+    payload_type: int = 0
+    sends: Session | None = None
+    receives: Session | None = None
 
     @property
     def port(self) -> int:
@@ -56,15 +62,16 @@ class Phone:
 class Load:
     """All phones, and what they measured."""
 
-    def __init__(self, phones: int, room_size: int) -> None:
-        self.room_size = room_size
+    def __init__(self, phones: int, room_size: int, codec: str, suite: str | None) -> None:
+        self.room_size, self.suite = room_size, suite
+        self.codec = codec_named(codec)
+        self._sound = Sound.of(self.codec)
+        self._step = self.codec.clock_rate // 50
         self.phones = [self._phone(n) for n in range(phones)]
         self.pulsed: dict[int, list[tuple[float, int]]] = {}
         self.latencies: list[float] = []
         self.sent = 0
         self.measuring = False
-        self._noise = [bytes(random.choices((0x5F, 0xDF, 0x65, 0xE5, 0x6B, 0xEB), k=160))
-                       for _ in range(64)]  # fmt: skip
         self._buffer = memoryview(bytearray(2048))
         self._poll = select.epoll()
         self._by_fd = {}
@@ -89,22 +96,31 @@ class Load:
             while queue[0][0] <= now:
                 due, number = queue[0]
                 self._send(self.phones[number])
-                heapq.heapreplace(queue, (due + PERIOD, number))
+                # Who is late for lack of a processor leaves packets out: all made up for at once,
+                # they would keep it from hearing anything.
+                heapq.heapreplace(queue, (max(due + PERIOD, now - PERIOD), number))
             left = max(queue[0][0] - time.monotonic(), 0.0)
             for fd, _ in self._poll.poll(left, 256):
                 self._receive(self._by_fd[fd])
 
     def _send(self, phone: Phone) -> None:
-        pulse = phone.member < PULSERS and phone.frame % 50 == phone.member * 10
-        payload = _PULSE if pulse else self._noise[(phone.frame * 7 + phone.number) & 63]
-        header = _HEADER.pack(0x80, 0, phone.sequence, phone.timestamp, phone.ssrc)
+        sound = self._sound
+        pulse = (
+            bool(sound.pulse) and phone.member < PULSERS and phone.frame % 50 == phone.member * 10
+        )
+        turn = phone.frame if not sound.pulse else phone.frame * 7 + phone.number
+        payload = sound.pulse if pulse else sound.payloads[turn % len(sound.payloads)]
+        kind = phone.payload_type
+        packet = _HEADER.pack(0x80, kind, phone.sequence, phone.timestamp, phone.ssrc) + payload
         phone.frame += 1
         phone.sequence = phone.sequence + 1 & 0xFFFF
-        phone.timestamp = phone.timestamp + 160 & 0xFFFFFFFF
+        phone.timestamp = phone.timestamp + self._step & 0xFFFFFFFF
+        if phone.sends is not None:
+            packet = phone.sends.protect(packet)
         if pulse:
             self.pulsed.setdefault(phone.room, []).append((time.monotonic(), phone.number))
         try:
-            phone.sock.send(header + payload)
+            phone.sock.send(packet)
         except OSError:
             return
         self.sent += self.measuring
@@ -114,8 +130,18 @@ class Load:
             size = phone.sock.recv_into(self._buffer)
         except OSError:
             return
+        if not self._sound.pulse:
+            phone.received += self.measuring
+            return
+        packet: memoryview | bytes = self._buffer
+        if phone.receives is not None:
+            try:
+                packet = phone.receives.unprotect(bytes(self._buffer[:size]))
+            except Error:
+                return
+            size = len(packet)
         phone.received += self.measuring
-        loud = size == 172 and self._buffer[92] & 0x7F < 0x20
+        loud = size == 172 and self._sound.loud[packet[92]] == 1
         if loud and not phone.loud and self.measuring:
             self._heard(phone, time.monotonic())
         phone.loud = loud
@@ -132,14 +158,18 @@ class Load:
 def _answer(agent: UserAgent, event: InviteReceived, load: Load, now: float) -> None:
     """Answer an INVITE to ``sip:NUMBER@…`` with that phone."""
     number = int(event.request.uri.username or 0)
-    phone = load.phones[number]
-    offer = (event.request.sdp or b"").decode()
-    port = int(next(line for line in offer.splitlines() if line.startswith("m=")).split()[1])
-    phone.sock.connect(("127.0.0.1", port))
-    phone.connected = True
-    lines = ["v=0", f"o=- {number} 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",
-             f"m=audio {phone.port} RTP/AVP 0", "a=rtpmap:0 PCMU/8000"]  # fmt: skip
-    event.call.answer("\r\n".join([*lines, ""]).encode(), now)
+    phone, suite = load.phones[number], load.suite
+    keys = {suite: keys_of(suite).sends} if suite else {}
+    local = LocalAudio((load.codec,), "127.0.0.1", phone.port, number, keys=keys)
+    answer, agreed = AudioNegotiation(local).answer(event.request.sdp or b"")
+    assert agreed.remote is not None
+    phone.sock.connect(agreed.remote)
+    phone.connected, phone.payload_type = True, agreed.payload_type
+    if agreed.srtp is not None:
+        ours, theirs, profile = agreed.srtp.sends, agreed.srtp.receives, PROFILES[agreed.srtp.suite]
+        phone.sends = Session(Policy(ours, Policy.SSRC_ANY_OUTBOUND, 0, profile))
+        phone.receives = Session(Policy(theirs, Policy.SSRC_ANY_INBOUND, 0, profile))
+    event.call.answer(answer, now)
 
 
 def take_calls(load: Load, signalling: socket.socket) -> UserAgent:
@@ -164,14 +194,15 @@ def take_calls(load: Load, signalling: socket.socket) -> UserAgent:
 
 
 def main() -> None:
-    """Usage: ``python -m bench.generator PHONES ROOM_SIZE WARM_UP SECONDS [PORT…]``.
+    """Usage: ``python -m bench.generator PHONES ROOM_SIZE WARM_UP SECONDS CODEC SUITE [PORT…]``.
 
-    With ports, the phones talk to these; without, they take calls on a SIP port it says first.
+    SUITE is - in the clear. With ports, the phones talk to these; without, they take calls on a SIP
+    port it says first.
     """
-    phones, room_size = int(sys.argv[1]), int(sys.argv[2])
-    load = Load(phones, room_size)
-    if len(sys.argv) > 5:
-        for phone, port in zip(load.phones, sys.argv[5:], strict=True):
+    phones, room_size, codec, suite = int(sys.argv[1]), int(sys.argv[2]), sys.argv[5], sys.argv[6]
+    load = Load(phones, room_size, codec, None if suite == "-" else suite)
+    if len(sys.argv) > 7:
+        for phone, port in zip(load.phones, sys.argv[7:], strict=True):
             phone.sock.connect(("127.0.0.1", int(port)))
     else:
         signalling = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

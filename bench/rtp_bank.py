@@ -21,18 +21,15 @@ from multiprocessing.connection import Connection
 import numpy as np
 from pylibsrtp import Policy, Session
 
-from hookswitch.codecs.base import CodecInfo, StreamCodecBatch
+from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortSpec
-from hookswitch.plugins.builtin import load_plugins
 from hookswitch_transport_sip.rtp.bank import RtpBank
-from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
 from hookswitch_transport_sip.rtp.libsrtp import PROFILES
-from hookswitch_transport_sip.rtp.media import load_codec
 from hookswitch_transport_sip.rtp.params import RtpParams
 
+from .payloads import CYCLE, codec_named, keys_of, voice
+
 TICK_S = 0.02
-CYCLE = 50
-"""Payloads a leg repeats."""
 
 
 def bound_socket() -> socket.socket:
@@ -42,43 +39,10 @@ def bound_socket() -> socket.socket:
     return sock
 
 
-def codec_named(name: str) -> CodecInfo:
-    """An installed codec."""
-    return next(
-        codec
-        for codec in load_plugins().collect("register_codecs", CodecInfo)
-        if codec.name.lower() == name.lower()
-    )
-
-
-def payloads_of(codec: CodecInfo) -> list[bytes]:
-    """A second of a voice-like sound in packets."""
-    batch, rate = load_codec(codec.batch), codec.sample_rate
-    batch.open(0)
-    t = np.arange(rate) / rate
-    sound = sum(3000 / k * np.sin(2 * np.pi * 140 * k * t) for k in range(1, 12))
-    sound = sound * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
-    sound += np.random.default_rng(1).normal(0, 100, rate)
-    made = []
-    for frame in sound.astype(np.int16).reshape(CYCLE, -1):
-        if isinstance(batch, StreamCodecBatch):
-            payloads, sizes = batch.encode(np.zeros(1, np.intp), frame[None, :])
-            made.append(payloads[0, : sizes[0]].tobytes())
-        else:
-            made.append(batch.encode(np.zeros(1, np.intp), frame[None, :])[0].tobytes())
-    return made
-
-
-def keys_of(suite: str) -> SrtpKeys:
-    """The same key both ways."""
-    key = Secret(bytes(range(SUITES[suite][0])))
-    return SrtpKeys(suite, key, key)
-
-
 def generate(pipe: Connection, codec: str, suite: str | None) -> None:
     """Own one socket per leg; tell their ports, learn the peers', send until told to stop."""
     count, info = pipe.recv(), codec_named(codec)
-    payloads, step = payloads_of(info), info.clock_rate // 50
+    payloads, step = voice(info), info.clock_rate // 50
     sessions = []
     if suite:
         key = bytes(keys_of(suite).sends)
@@ -189,7 +153,7 @@ def measure(kind: str, legs: int, seconds: float, codec: str, suite: str | None)
     ports = ours.recv()
     socks = [bound_socket() for _ in range(legs)]
     if kind == "floor":
-        size = 12 + max(map(len, payloads_of(codec_named(codec))))
+        size = 12 + max(map(len, voice(codec_named(codec))))
         tick = floor_tick(socks, ports, size)
     else:
         bank, tick = bank_tick(socks, ports, codec_named(codec), suite)

@@ -66,9 +66,18 @@ class Server:
         return totals["late_ticks"], totals["ticks"]
 
     async def call(
-        self, legs: int, room: int, rate: int, port: int, also: Iterable[Request] = ()
+        self,
+        legs: int,
+        room: int,
+        rate: int,
+        port: int,
+        also: Iterable[Request] = (),
+        **fields: Any,
     ) -> None:
-        """Open the rooms and call every phone into its own; then ask for ``also`` of each leg."""
+        """Open the rooms and call every phone into its own; then ask for ``also`` of each leg.
+
+        ``fields`` are further ones of each call.
+        """
         import httpx
 
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._http}/v1") as api:
@@ -84,7 +93,7 @@ class Server:
                         "type": "sip",
                         "to": f"sip:{number}@127.0.0.1:{port}",
                         "room_id": f"r{number // room}",
-                        "codecs": ["PCMU"],
+                        **fields,
                     },
                 )
                 answer.raise_for_status()

@@ -1,6 +1,6 @@
 """A Linphone, as a program: commands on stdin, what happens on stdout, a JSON object per line.
 
-    python linphone_phone.py <sip port> [<line for its configuration>…]
+    python linphone_phone.py <sip port> [<line of its configuration>…]
 
 Commands: ``{"dial": uri}``, ``{"write": text}``, ``{"press": digits}``, ``{"hang_up": true}``,
 ``{"lose": percent}`` of the packets it sends in calls to come, ``{"quit": true}``. It answers every
@@ -22,10 +22,6 @@ RECEIVED = 1
 
 _CONFIG = """\
 [sip]
-sip_port={port}
-sip_tcp_port=0
-sip_tls_port=0
-media_encryption=none
 {lines}
 [net]
 mtu=1300
@@ -37,6 +33,8 @@ text_rtp_port=34000-34998
 [video]
 enabled=0
 """
+
+_SIP = {"sip_tcp_port": "0", "sip_tls_port": "0", "media_encryption": "none"}
 
 _lib = ctypes.CDLL("liblinphone.so.10")
 _Call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p)
@@ -82,7 +80,9 @@ class Phone:
 
     def __init__(self, port: int, lines: list[str]) -> None:
         factory = _function("factory_get", _P)()
-        config = _CONFIG.format(port=port, lines="\n".join(lines)).encode()
+        settings = _SIP | {"sip_port": str(port)} | dict(line.split("=", 1) for line in lines)
+        written = "\n".join(f"{name}={value}" for name, value in settings.items())
+        config = _CONFIG.format(lines=written).encode()
         config = _function("config_new_from_buffer", _P, _S)(config)
         create = _function("factory_create_core_with_config_3", _P, _P, _P, _P)
         self._core = create(factory, config, None)

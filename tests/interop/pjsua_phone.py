@@ -1,6 +1,6 @@
-"""A phone of another stack (PJSUA), a program of its own: calls and plays a file.
+"""A phone of another stack (PJSUA), a program of its own: calls, plays a file, records another.
 
-python pjsua_phone.py URI SRTP CODEC TONE.wav SECONDS
+python pjsua_phone.py URI SRTP CODEC TONE.wav HEARD.wav SECONDS
 
 SRTP is off, optional or mandatory. It prints what its call was like when it has hung up.
 """
@@ -21,22 +21,25 @@ MODES = {
 
 
 class Call(pj.Call):
-    """Plays as soon as there is media."""
+    """Plays and records as soon as there is media."""
 
-    def __init__(self, account: pj.Account, player: Any) -> None:
+    def __init__(self, account: pj.Account, player: Any, recorder: Any) -> None:
         super().__init__(account)
-        self.player, self.state = player, ""
+        self.player, self.recorder, self.state = player, recorder, ""
 
     def onCallState(self, prm: Any) -> None:  # noqa: N802  (its name for it)
         self.state = self.getInfo().stateText
 
     def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
-        for index, media in enumerate(self.getInfo().media):
+        info = self.getInfo()  # owns its list: without it, the list is garbage
+        for index, media in enumerate(info.media):
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                self.player.startTransmit(self.getAudioMedia(index))
+                audio = self.getAudioMedia(index)
+                self.player.startTransmit(audio)
+                audio.startTransmit(self.recorder)
 
 
-def main(uri: str, mode: str, codec: str, tone: str, seconds: str) -> None:
+def main(uri: str, mode: str, codec: str, tone: str, heard: str, seconds: str) -> None:
     endpoint = pj.Endpoint()
     endpoint.libCreate()
     config = pj.EpConfig()
@@ -44,11 +47,11 @@ def main(uri: str, mode: str, codec: str, tone: str, seconds: str) -> None:
     config.logConfig.level = config.logConfig.consoleLevel = 0
     config.medConfig.noVad = True
     endpoint.libInit(config)
-    endpoint.audDevManager().setNullDev()
     transport = pj.TransportConfig()
     transport.port, transport.boundAddress = 0, "127.0.0.1"
     endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
     endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
     for known in endpoint.codecEnum2():
         endpoint.codecSetPriority(known.codecId, 255 if known.codecId.startswith(codec) else 0)
     account_config = pj.AccountConfig()
@@ -60,7 +63,9 @@ def main(uri: str, mode: str, codec: str, tone: str, seconds: str) -> None:
     account.create(account_config)
     player = pj.AudioMediaPlayer()
     player.createPlayer(tone)
-    call = Call(account, player)
+    recorder = pj.AudioMediaRecorder()
+    recorder.createRecorder(heard)
+    call = Call(account, player, recorder)
     call.makeCall(uri, pj.CallOpParam(True))
     deadline = time.monotonic() + 15
     while call.state != "CONFIRMED" and time.monotonic() < deadline:
@@ -74,7 +79,7 @@ def main(uri: str, mode: str, codec: str, tone: str, seconds: str) -> None:
     if call.state == "CONFIRMED":
         call.hangup(pj.CallOpParam(True))
         endpoint.libHandleEvents(100)
-    del call.player, player, call
+    del call.player, call.recorder, player, recorder, call
     account.shutdown()
     endpoint.libDestroy()
 

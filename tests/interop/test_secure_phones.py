@@ -14,6 +14,7 @@ from tests.sound import level
 
 from .baresip import RATE, Baresip, Line, baresip, call_in
 from .client import Api, Events
+from .linphone import RELEASED, RUNNING, linphone
 from .server import Server
 
 ALICE, BOB = 425.0, 1030.0
@@ -111,6 +112,37 @@ async def test_a_phone_with_the_wrong_certificate_is_not_called(
         leg = await api.call(eve.uri)
         assert (await events.ended(leg))["cdr"]["reason"] == "connect_failed"
         assert no_calls(eve)
+
+
+async def test_a_second_stack_calls_over_tls(
+    server: Server, api: Api, events: Events, tmp_path: Path, papers: Papers
+) -> None:
+    """Linphone checks our certificate and shows none; what we ask later goes its connection."""
+    trusting = (f"root_ca={papers.authority}", "sip_tls_port=-1", "sip_port=-1")
+    async with linphone(tmp_path / "alice", *trusting) as alice:
+        await alice.do(dial=f"sip:room@localhost:{server.port_of('tls')};transport=tls")
+        leg = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{leg}/answer", 202)
+        await events.wait("leg.connected", leg_id=leg)
+        await alice.reaches(RUNNING)
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+        await alice.reaches(RELEASED)
+    messages = (await api.get(f"/legs/{leg}/sip"))["messages"]
+    assert {m["transport"] for m in messages} == {"tls"}
+    assert len({m["remote"] for m in messages}) == 1
+    assert messages[-1]["first_line"] == "SIP/2.0 200 Ok"
+
+
+async def test_a_second_stack_does_not_call_who_has_no_certificate_of_its_authority(
+    server: Server, api: Api, tmp_path: Path, papers: Papers
+) -> None:
+    suspicious = (f"root_ca={papers.strangers}", "sip_tls_port=-1", "sip_port=-1")
+    before = await api.get("/legs")
+    async with linphone(tmp_path / "alice", *suspicious) as alice:
+        await alice.do(dial=f"sip:room@localhost:{server.port_of('tls')};transport=tls")
+        await alice.reaches(RELEASED, within=20)
+    assert await api.get("/legs") == before
 
 
 def no_calls(phone: Baresip) -> bool:

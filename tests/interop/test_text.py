@@ -64,6 +64,36 @@ async def test_a_phone_that_calls_and_one_that_is_called(
     assert not any(e["loss_marker"] for e in events.all if e["type"] == "rtt.received")
 
 
+async def test_text_under_srtp(server: Server, api: Api, events: Events, tmp_path: Path) -> None:
+    """A phone with SRTP calls and is called; its text is protected like its audio."""
+    async with (
+        linphone(tmp_path / "alice", "media_encryption=srtp") as alice,
+        linphone(tmp_path / "bob", "media_encryption=srtp") as bob,
+    ):
+        await alice.do(dial=f"sip:room@127.0.0.1:{server.sip_port}")
+        inbound = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{inbound}/answer", 202)
+        outbound = await api.call(bob.uri, rtt=True, srtp="required")
+        for leg in (inbound, outbound):
+            await events.wait("leg.connected", leg_id=leg)
+            texts = re.findall(r"m=text .*?(?=m=|$)", str(await api.get(f"/legs/{leg}/sip")))
+            assert len(texts) == 2, "an offer and an answer"
+            assert all("RTP/SAVP" in text and "a=crypto:" in text for text in texts)
+        await alice.reaches(RUNNING)
+        await bob.reaches(RUNNING)
+        await alice.do(write="from Alice")
+        await bob.do(write="from Bob")
+        await events.wait("rtt.received", lambda e: read(events, inbound) == "from Alice")
+        await events.wait("rtt.received", lambda e: read(events, outbound) == "from Bob")
+        await api.post(f"/legs/{inbound}/rtt", 200, text="to Alice")
+        await api.post(f"/legs/{outbound}/rtt", 200, text="to Bob")
+        await alice.reads("to Alice")
+        await bob.reads("to Bob")
+        for leg in (inbound, outbound):
+            await api.delete(f"/legs/{leg}", 202)
+            await events.ended(leg)
+
+
 SENTENCE = "Many a packet is lost on the way, and hardly a letter."
 
 

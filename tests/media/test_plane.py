@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,6 +145,26 @@ async def test_what_a_port_is_connected_with_moves_with_it(plane: MediaPlane) ->
     ear.read()
     await a.hear(seconds(0.2))
     assert level(ear.read(), 440, RATE) == pytest.approx(-12, abs=1.0)
+
+
+async def test_a_port_is_opened_otherwise_in_its_place(plane: MediaPlane) -> None:
+    """What it is connected with stays so; what cannot be opened leaves everything as it was."""
+    await plane.open_room("r", RATE)
+    a, b = await talk(plane, "a", 440), await talk(plane, "b", 1000)
+    for name in ("a", "b"):
+        await plane.join(name, "r", SetPort(name))
+    await say(plane, "p", 1600, Connect("p", "a"), near="a")
+    assert a.port is not None
+    spec = a.port.spec
+    await b.hear(lambda audio: len(audio) > 4800 and level(audio[-4800:], 440, RATE) > -13)
+    with pytest.raises(CommandError):
+        await plane.reopen_port(replace(spec, bank="nowhere:Bank"))
+    await b.hear(lambda audio: len(audio) > 4800 and level(audio[-4800:], 440, RATE) > -13)
+    await plane.reopen_port(replace(spec, comfort_noise=True))
+    heard = await a.hear(lambda audio: len(audio) > 4800 and level(audio[-4800:], 1000, RATE) > -13)
+    assert level(heard[-4800:], 1600, RATE) == pytest.approx(-12, abs=0.5)
+    with pytest.raises(CommandError):
+        await plane.reopen_port(replace(spec, id="nobody"))
 
 
 async def test_one_listener_hears_one_source_at_another_level(plane: MediaPlane) -> None:

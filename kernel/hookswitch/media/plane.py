@@ -235,6 +235,22 @@ class MediaPlane:
         """A port's sampling rate in Hz. Raises CommandError."""
         return self._host(port).topology.ports[port].spec.rate
 
+    async def reopen_port(self, spec: PortSpec) -> None:
+        """Close a port and open it as ``spec``, in its room and with all that is connected.
+
+        Raises CommandError, and then the port is as it was.
+        """
+        host = self._host(spec.id)
+        company, back = await self._take_away(spec.id, host)
+        changed = [
+            OpenPort(spec) if isinstance(c, OpenPort) and c.spec.id == spec.id else c for c in back
+        ]
+        try:
+            await host.apply(changed)
+        except CommandError:
+            await self._put_back(company, host, back)
+            raise
+
     async def close_port(self, port: str, *, rest: float = 0.0) -> None:
         """Close a port; one that is closed already is no error.
 
@@ -284,14 +300,8 @@ class MediaPlane:
         if source is target:
             await target.apply([settings, Join(port, room)])
             return
-        company = source.topology.company_of(port)
-        back = [c for name in company for c in source.topology.commands_of(name)]
-        back += source.topology.relations_of(company)
+        company, back = await self._take_away(port, source)
         there = [command for command in back if not isinstance(command, Join)]
-        await source.apply(
-            [SignalPort(name, {"handover": True}) for name in company]
-            + [ClosePort(name) for name in company]
-        )
         self._where.update(dict.fromkeys(company, target))
         try:
             await target.apply([*there, settings, Join(port, room)])
@@ -299,6 +309,17 @@ class MediaPlane:
             self._where.update(dict.fromkeys(company, source))
             await self._put_back(company, source, back)
             raise
+
+    async def _take_away(self, port: str, host: Host) -> tuple[list[str], list[Command]]:
+        """Close a port and what is connected with it; answers these, and what opens them again."""
+        company = host.topology.company_of(port)
+        back = [c for name in company for c in host.topology.commands_of(name)]
+        back += host.topology.relations_of(company)
+        await host.apply(
+            [SignalPort(name, {"handover": True}) for name in company]
+            + [ClosePort(name) for name in company]
+        )
+        return company, back
 
     async def _put_back(self, ports: list[str], host: Host, commands: Sequence[Command]) -> None:
         try:

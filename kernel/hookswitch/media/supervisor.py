@@ -28,6 +28,10 @@ STABLE_AFTER = 10.0
 
 LONGEST_PAUSE = 5.0
 
+_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Memory in pages of 2 MiB where the system allows it. A tick goes once through what all ports
+hold, some MiB in small pieces; with small pages, looking these up takes a tenth of the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
@@ -83,7 +87,7 @@ class Worker:
                 [sys.executable, "-m", "hookswitch.media.process", self.spec.target,
                  str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **threads},
+                env={**_MEMORY, **os.environ, **threads},
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self._end = ours

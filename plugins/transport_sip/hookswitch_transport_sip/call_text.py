@@ -75,6 +75,7 @@ class CallText:
             receives=agreed.direction.receives,
             signalling_ip=self._signalling_ip,
             cname=self._cname,
+            srtp=agreed.srtp,
         )
         if self._media is not None:  # the call may have ended meanwhile
             self._media.apply(params)

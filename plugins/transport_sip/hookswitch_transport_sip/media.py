@@ -8,13 +8,12 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, replace
-from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
-from hookswitch.mixer.commands import ClosePort, OpenPort, SignalPort, UpdatePort
+from hookswitch.mixer.commands import SignalPort, UpdatePort
 from hookswitch.mixer.topology import CommandError
 from hookswitch.plugin import Conflict, HookswitchError, Leg, Switch
 
@@ -30,6 +29,7 @@ from .sdp.negotiation import AudioNegotiation
 from .sdp.session import SessionNegotiation
 from .settings import InbandDtmf, SipSettings
 from .sip.digit_sources import DigitSources
+from .totals import KeyLife, Totals
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
 
@@ -38,8 +38,6 @@ MEDIA_ERRORS = (CommandError, OSError, HookswitchError, SdpError)
 
 UNDER_WAY = 50
 """Packets that may be sent between a change and the media worker's hearing of it."""
-
-_TOTALS = ("packets_received", "packets_lost", "packets_sent")
 
 
 class CallMedia:
@@ -80,7 +78,7 @@ class CallMedia:
         enabled = switch.settings.rtt_enabled
         self.text = CallText(leg, take_ports, signalling_ip, self._cname, enabled=enabled)
         self.negotiation = SessionNegotiation(
-            AudioNegotiation(local), self.text.port, offer_text=rtt
+            AudioNegotiation(local), self.text.port, SrtpKeys.generate(), offer_text=rtt
         )
         self._inband_dtmf = inband_dtmf or settings.sip_inband_dtmf
         self._opened: PortSpec | None = None
@@ -90,8 +88,7 @@ class CallMedia:
         self._digits = DigitSources()
         self._params_in_use: RtpParams | None = None
         self._rollover = b"", 0
-        self._before: dict[str, int] = dict.fromkeys(_TOTALS, 0)
-        self._last: Mapping[str, Any] = {}
+        self._totals, self._key_life = Totals(), KeyLife()
 
     @property
     def agreed(self) -> NegotiatedAudio | None:
@@ -119,7 +116,8 @@ class CallMedia:
             self._opened = spec
             await self._leg.media_ready(self._leg.id)
         elif anew:
-            await self._reopen(spec)
+            await media.reopen_port(spec)
+            self._opened = spec
         else:
             await media.apply_to(spec.id, UpdatePort(spec.id, spec.params))
 
@@ -157,26 +155,6 @@ class CallMedia:
         if before.srtp is None or agreed.srtp is None:
             return False
         return before.srtp.sends != agreed.srtp.sends
-
-    async def _reopen(self, spec: PortSpec) -> None:
-        """Close the port and open it otherwise, in its room and with all that is connected."""
-        port = spec.id
-        host = next(h for h in self._switch.media.hosts if port in h.topology.ports)
-        company = host.topology.company_of(port)
-        back = [c for name in company for c in host.topology.commands_of(name)]
-        back += host.topology.relations_of(company)
-        await host.apply(
-            [SignalPort(port, {"handover": True})] + [ClosePort(name) for name in company]
-        )
-        changed = [
-            OpenPort(spec) if isinstance(c, OpenPort) and c.spec.id == port else c for c in back
-        ]
-        try:
-            await host.apply(changed)
-        except CommandError:
-            await host.apply(back)
-            raise
-        self._opened = spec
 
     @property
     def takes_events(self) -> bool:
@@ -244,7 +222,10 @@ class CallMedia:
             self._switch.spawn(self._follow(report.data["payload_type"]))
             return
         if report.kind == "stats":
-            report = PortReport(report.port, report.kind, self._summed(report.data))
+            report = PortReport(report.port, report.kind, self._totals.add(report.data))
+            keys = self._in_use.srtp if self._in_use else None
+            if self._key_life.is_over(keys, report.data["packets_received"]):
+                self._leg.hang_up("srtp_key_expired")
         elif report.kind == "digit":
             source = "tones" if report.data.get("tones") else "events"
             if not self.is_new_digit(str(report.data["digit"]), source):
@@ -288,14 +269,6 @@ class CallMedia:
             await self.apply(agreed)
         except MEDIA_ERRORS as error:
             self._leg.log.warning("no audio in %s: %s", agreed.codec.name, error)
-
-    def _summed(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Totals of the whole call: a restarted media worker counts from zero again."""
-        if data["packets_received"] < self._last.get("packets_received", 0):
-            for name in _TOTALS:
-                self._before[name] += self._last[name]
-        self._last = data
-        return {**data, **{name: data[name] + self._before[name] for name in _TOTALS}}
 
 
 def _spoken_all_the_time(fmtp: str) -> str:

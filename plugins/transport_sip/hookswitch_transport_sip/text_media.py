@@ -51,6 +51,9 @@ class TextMedia:
 
     def apply(self, params: TextParams) -> None:
         """Begin, or go on otherwise."""
+        text = ""
+        if self._stream is not None and not params.continues(self._stream.params):
+            text = self._end_stream()
         if self._stream is None:
             self._stream = TextStream(params, _numbers(), self._loop.time(), time.time)
             self._loop.add_reader(self._ports.rtp, self._receive)
@@ -58,6 +61,7 @@ class TextMedia:
         else:
             self._stream.configure(params)
         self._settle()
+        self._tell(text)
 
     def write(self, text: str) -> None:
         """Send text. Raises OperationFailed when too much waits already."""
@@ -72,17 +76,21 @@ class TextMedia:
         """Say goodbye and let go of the ports."""
         if self._timer is not None:
             self._timer.cancel()
-        text = ""
-        if self._stream is not None:
-            text = self._stream.close(self._loop.time())
-            self._send()
-            self._stream = None
-            self._loop.remove_reader(self._ports.rtp)
-            self._loop.remove_reader(self._ports.rtcp)
+        text = "" if self._stream is None else self._end_stream()
         self._ports.close()
         self._tell(text)
 
     # -- within
+
+    def _end_stream(self) -> str:
+        """Say goodbye; answers text that waited for what was missing."""
+        assert self._stream is not None
+        text = self._stream.close(self._loop.time())
+        self._send()
+        self._stream = None
+        self._loop.remove_reader(self._ports.rtp)
+        self._loop.remove_reader(self._ports.rtcp)
+        return text
 
     def _receive(self) -> None:
         stream = self._stream

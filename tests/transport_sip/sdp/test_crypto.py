@@ -73,6 +73,26 @@ def test_lines_are_read(value: str, lifetime: int | None, mki: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("life", "usable"), [("2^16", True), ("65535", False), ("2^10", False), ("1", False)]
+)
+def test_a_key_that_wears_out_at_once_is_not_accepted(life: str, usable: bool) -> None:
+    assert Crypto.parse(f"1 {CM_80} inline:{TEXT_80}|{life}").is_usable is usable
+
+
+@pytest.mark.parametrize("unwanted", ["|2^31|1:4", "|2^10", " KDR=3", " UNAUTHENTICATED_SRTP"])
+def test_another_line_is_taken_instead_of_one_that_asks_too_much(unwanted: str) -> None:
+    ours = negotiation()
+    lines = (f"1 {CM_80} inline:{TEXT_80}{unwanted}", f"2 {GCM} inline:{TEXT_256}|2^48 WSH=256")
+    answer, agreed = ours.answer(description("RTP/SAVP", *lines))
+    assert agreed.srtp is not None
+    assert (agreed.srtp.suite, agreed.srtp.lifetime) == (GCM, 1 << 48)
+    (line,) = crypto_lines(answer)
+    assert (line.tag, line.suite, line.lifetime, line.mki) == (2, GCM, None, 0)
+    with pytest.raises(NotAcceptable):
+        negotiation().answer(description("RTP/SAVP", lines[0]))
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "",

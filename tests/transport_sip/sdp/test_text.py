@@ -5,10 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hookswitch_transport_sip.rtp.keys import SrtpKeys
+from hookswitch_transport_sip.sdp.audio import Srtp
 from hookswitch_transport_sip.sdp.description import SessionDescription
 from hookswitch_transport_sip.sdp.direction import Direction
 from hookswitch_transport_sip.sdp.errors import SdpError
@@ -19,7 +21,8 @@ from .test_negotiation import ALICE, BOB, media_of, offer_of
 
 
 def session(local=ALICE, *, text: bool = False, port: int | None = 7000) -> SessionNegotiation:
-    return SessionNegotiation(AudioNegotiation(local), lambda: port, offer_text=text)
+    keys = SrtpKeys.generate()
+    return SessionNegotiation(AudioNegotiation(local), lambda: port, keys, offer_text=text)
 
 
 def version(description: bytes) -> int:
@@ -100,7 +103,7 @@ def test_text_that_does_not_suit_is_refused_alone() -> None:
         ("m=text 5002 RTP/AVP 98", "a=rtpmap:98 t140/one"),
         ("m=text 0 RTP/AVP 98", "a=rtpmap:98 t140/1000"),
     ):
-        bob = SessionNegotiation(AudioNegotiation(BOB), port, offer_text=False)
+        bob = SessionNegotiation(AudioNegotiation(BOB), port, {}, offer_text=False)
         answer, agreed = bob.answer(offer_of(*AUDIO, *wrong))
         assert agreed.codec.name == "PCMU"
         assert SessionDescription.parse(answer).media[1].media.port == 0
@@ -122,12 +125,80 @@ def test_without_a_port_no_text_is_offered() -> None:
     assert alice.text is None
 
 
+def secured(local=BOB, srtp: Srtp = "required"):
+    return replace(local, srtp=srtp, keys=SrtpKeys.generate())
+
+
+KEY = b64encode(bytes(30)).decode()
+CRYPTO = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"
+TEXT_CRYPTO = f"a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:{KEY[::-1]}"
+
+
+@pytest.mark.parametrize(
+    ("ours", "proto"), [("required", "RTP/SAVP"), ("preferred", "RTP/AVP"), ("off", None)]
+)
+def test_text_is_protected_under_keys_of_its_own(ours: Srtp, proto: str | None) -> None:
+    alice, bob = session(secured(ALICE, ours), text=True), session(secured(BOB, "preferred"))
+    offer = alice.offer()
+    if proto is not None:
+        assert media_of(offer)[1] == f"text 7000 {proto} 99 98"
+    answer, _ = bob.answer(offer)
+    agreed = alice.receive_answer(answer)
+    assert alice.text is not None
+    assert bob.text is not None
+    if ours == "off":
+        assert alice.text.srtp is bob.text.srtp is agreed.srtp is None
+        return
+    assert alice.text.srtp is not None
+    assert bob.text.srtp is not None
+    assert agreed.srtp is not None
+    assert (alice.text.srtp.sends, alice.text.srtp.receives) == (
+        bob.text.srtp.receives,
+        bob.text.srtp.sends,
+    )
+    keys = {k for each in (alice.text.srtp, agreed.srtp) for k in (each.sends, each.receives)}
+    assert len(keys) == 4, "no key serves two streams"
+    # another offer goes on under the same keys, in the same profile
+    before = bob.text.srtp
+    again, _ = alice.answer(bob.offer())
+    assert media_of(again)[1].split()[2] == proto
+    bob.receive_answer(again)
+    assert bob.text.srtp == before
+
+
 def test_beside_protected_audio_there_is_no_plain_text() -> None:
-    secure = replace(BOB, srtp="required", keys=SrtpKeys.generate())
-    assert media_of(session(secure, text=True).offer()) == ["audio 6000 RTP/SAVP 8 0 101"]
-    crypto = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{b64encode(bytes(30)).decode()}"
-    answer, _ = session(secure).answer(offer_of("m=audio 5000 RTP/SAVP 0", crypto, *TEXT))
-    assert media_of(answer) == ["audio 6000 RTP/SAVP 0", "text 0 RTP/AVP 100 98"]
+    for local in (secured(), secured(srtp="off"), secured(srtp="preferred")):
+        bob = session(local)
+        offer = offer_of("m=audio 5000 RTP/SAVP 0", CRYPTO, *TEXT)
+        answer, agreed = bob.answer(offer)
+        assert media_of(answer) == ["audio 6000 RTP/SAVP 0", "text 0 RTP/AVP 100 98"]
+        assert agreed.srtp is not None
+        assert bob.text is None
+    alice = session(secured(ALICE, "preferred"), text=True)
+    alice.offer()
+    alice.receive_answer(offer_of(*AUDIO, CRYPTO.replace(":1 ", ":3 "), *TEXT))
+    assert alice.text is None, "an answer that leaves out the keys of the text"
+
+
+def test_required_is_for_the_text_as_well() -> None:
+    savp = ("m=text 5002 RTP/SAVP 98", "a=rtpmap:98 t140/1000")
+    for text, port in ((savp, 0), ((*savp, TEXT_CRYPTO), 7000), ((*TEXT, TEXT_CRYPTO), 7000)):
+        bob = session(secured())
+        answer, _ = bob.answer(offer_of("m=audio 5000 RTP/SAVP 0", CRYPTO, *text))
+        assert SessionDescription.parse(answer).media[1].media.port == port
+        assert (bob.text is not None) == bool(port)
+        if port:
+            assert b"a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:" in answer
+
+
+def test_protected_text_beside_audio_in_the_clear() -> None:
+    bob = session(secured(srtp="off"))
+    savp = ("m=text 5002 RTP/SAVP 98", "a=rtpmap:98 t140/1000", TEXT_CRYPTO)
+    answer, agreed = bob.answer(offer_of(*AUDIO, *savp))
+    assert media_of(answer) == ["audio 6000 RTP/AVP 0", "text 7000 RTP/SAVP 98"]
+    assert agreed.srtp is None
+    assert bob.text is not None
+    assert bob.text.srtp is not None
 
 
 def test_of_several_text_streams_the_first_that_suits() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
+from hookswitch_transport_sip.rtp.keys import Secret, SrtpKeys
 from hookswitch_transport_sip.rtp.rtcp import Goodbye, Report, parse
+from hookswitch_transport_sip.rtp.security import Security
 from hookswitch_transport_sip.text.packets import TextPacket
 from hookswitch_transport_sip.text.receiver import ReceiveFormat
 from hookswitch_transport_sip.text.sender import FirstNumbers, SendFormat
@@ -134,3 +137,89 @@ def test_reports_and_a_goodbye() -> None:
 
 def test_the_fuzz_target_runs() -> None:
     fuzz(2000, seed=7)
+
+
+def keys(ours: str, theirs: str) -> SrtpKeys:
+    sends, receives = (
+        Secret(hashlib.sha256(each.encode()).digest()[:30]) for each in (ours, theirs)
+    )
+    return SrtpKeys("AES_CM_128_HMAC_SHA1_80", sends, receives)
+
+
+def protected(remote: tuple[str, int], ssrc: int, srtp: SrtpKeys, sequence: int = 1) -> TextStream:
+    numbers = FirstNumbers(ssrc, sequence, 1)
+    return TextStream(replace(params(remote), srtp=srtp), numbers, 0.0, lambda: 1e9)
+
+
+def test_protected_text_is_read_by_who_has_the_keys() -> None:
+    alice, bob = protected(BOB, 1, keys("a", "b")), protected(ALICE, 2, keys("b", "a"))
+    alice.write("secret", 1.0)
+    _mark, (sealed, _) = alice.to_send()
+    assert b"secret" not in sealed
+    assert TextPacket.unpack(sealed) is not None
+    assert stream(ALICE, 3).receive(sealed, ALICE, 1.0) == ""
+    forged = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    assert bob.receive(forged, ALICE, 1.0) == ""
+    assert bob.receive(b"", ALICE, 1.0) == ""
+    assert bob.refused == 2
+    assert bob.receive(sealed, ALICE, 1.0) == "secret"
+    assert bob.receive(sealed, ALICE, 1.0) == ""
+    assert bob.refused == 3, "a packet counts once"
+    bob.write("yes", 1.0)
+    assert exchange(bob, alice, BOB, 1.1) == "yes"
+
+
+def test_text_under_a_key_that_has_expired_is_not_read() -> None:
+    alice = protected(BOB, 1, keys("a", "b"))
+    bob = protected(ALICE, 2, replace(keys("b", "a"), lifetime=3))
+    read = ""
+    for second in range(1, 6):
+        alice.write(str(second), float(second))
+        read += exchange(alice, bob, ALICE, float(second))
+    assert read == "12", "its first packet is a byte order mark"
+    assert bob.refused == 3
+
+
+def test_plain_text_is_none_where_it_must_be_protected() -> None:
+    alice, bob = stream(BOB, 1), protected(ALICE, 2, keys("b", "a"))
+    alice.write("plain", 1.0)
+    assert exchange(alice, bob, ALICE, 1.0) == ""
+    assert bob.heard_at is None
+
+
+def test_reports_of_protected_text_are_protected() -> None:
+    alice = protected(BOB, 1, keys("a", "b"))
+    alice.handle_timer(5.0)
+    ((sealed, to),) = alice.rtcp_to_send()
+    assert to == (BOB[0], BOB[1] + 1)
+    reader = Security(keys("b", "a"), 2, 1)
+    opened = reader.inbound.unprotect_rtcp(sealed)
+    assert opened is not None
+    assert any(isinstance(each, Report) for each in parse(opened))
+
+
+def test_another_key_of_the_peer_after_its_numbers_have_wrapped() -> None:
+    """Whether the count of rounds goes on with the new key or begins anew."""
+    for first in (9, 65536 + 9):
+        alice, bob = protected(BOB, 1, keys("a", "b"), 65535), protected(ALICE, 2, keys("b", "a"))
+        for at in (1.0, 2.0, 3.0):
+            alice.write("x", at)
+            alice.handle_timer(at)
+            assert exchange(alice, bob, ALICE, at) == "x"
+        anew = replace(bob.params, srtp=keys("b", "c"))
+        assert anew.continues(bob.params)
+        bob.configure(anew)
+        carol = protected(BOB, 1, keys("c", "b"), first)
+        carol.write("y", 4.0)
+        read = exchange(carol, bob, ALICE, 4.0) + bob.handle_timer(9.0)
+        assert read.endswith("y")
+        assert bob.refused == 0
+
+
+def test_another_key_of_ours_begins_another_stream() -> None:
+    plain, one = params(BOB), replace(params(BOB), srtp=keys("a", "b"))
+    assert one.continues(replace(one, cname="you@x"))
+    assert plain.continues(params(ALICE))
+    for other in (plain, replace(one, srtp=keys("x", "b"))):
+        assert not other.continues(one)
+        assert not one.continues(other)

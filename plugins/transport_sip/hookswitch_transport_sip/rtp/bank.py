@@ -30,8 +30,9 @@ from .packets import Headers, Words, parse, plain_word
 from .params import RtpParams
 from .port import RtpPort
 from .receiver import Receiver, Round
+from .security import Security
 from .sender import Member, Numbers
-from .srtp import Opener, Security
+from .srtp import Opener
 from .supervision import RTCP_INTERVAL_S, Supervision
 from .telephone_events import DigitStarted, EventSender
 

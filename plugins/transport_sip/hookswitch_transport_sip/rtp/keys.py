@@ -33,12 +33,15 @@ class SrtpKeys:
     """``sends`` and ``receives`` are master key and salt, one after the other (RFC 4568).
 
     ``rollover`` is how often the peer's sequence numbers have wrapped, where that is known.
+    ``lifetime`` is how many packets the peer may protect under its key, None as many as the suite
+    has it, which no call lasts long enough for.
     """
 
     suite: str
     sends: Secret
     receives: Secret
     rollover: int | None = None
+    lifetime: int | None = None
 
     def __post_init__(self) -> None:
         if self.suite not in SUITES:

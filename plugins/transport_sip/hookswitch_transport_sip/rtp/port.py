@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from .endpoint import Endpoint
 from .params import RtpParams
+from .security import Security
 from .sender import GroupKey, Member
-from .srtp import Security
 from .telephone_events import EventReceiver
 
 

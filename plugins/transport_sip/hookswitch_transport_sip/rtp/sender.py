@@ -7,6 +7,7 @@ Payloads of changing size, protected packets and telephone events cost a little 
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from .endpoint import Endpoint
 from .lane import as_slice
 from .libsrtp import TRAILER
 from .packets import HEADER
-from .srtp import Sealer, Security
+from .security import Security
+from .srtp import Sealer
 from .telephone_events import EventSender
 
 Ints = NDArray[np.int64]
@@ -162,11 +164,9 @@ class SendGroup:
         """What goes out when every port sends a payload of the group's one size."""
         if self._sealer is None:
             return zip(self._sends, self._views, self._senders, strict=False)
-        status = self._sealer.seal_all(HEADER + self._width)
+        failed = self._sealer.seal_all(HEADER + self._width)
         packets = zip(self._sends, self._sealed_views, self._senders, strict=False)
-        if any(status):
-            return [each for each, failed in zip(packets, status, strict=False) if not failed]
-        return packets
+        return packets if failed is None else itertools.compress(packets, ~failed)
 
     def _one_by_one(self, sizes: Ints | None, digits: dict[int, bytes]) -> list[Outgoing]:
         """What goes out now: packets of their own size, digits in place of audio, protection."""

@@ -16,6 +16,12 @@ from .values import number
 _WHERE = "a=crypto"
 _LONGEST_LIFE = 48
 
+SHORTEST_LIFE = 1 << 16
+"""Packets, 22 minutes of speech: a key that wears out sooner is not accepted."""
+
+_HINTS = ("WSH=",)
+"""Session parameters that only advise: WSH, the size of the window against replays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Crypto:
@@ -59,10 +65,12 @@ class Crypto:
     def is_usable(self) -> bool:
         """Whether we can do what it asks for (section 6.3: what is not known is not accepted).
 
-        Only parameters that begin with a hyphen may be ignored.
+        Only hints, and parameters that begin with a hyphen, may be ignored.
         """
         fits = self.suite in SUITES and len(self.key) == SUITES[self.suite][0]
-        return fits and not self.mki and all(each.startswith("-") for each in self.parameters)
+        lasts = self.lifetime is None or self.lifetime >= SHORTEST_LIFE
+        known = all(each.startswith(("-", *_HINTS)) for each in self.parameters)
+        return fits and lasts and known and not self.mki
 
 
 def offered(keys: Mapping[str, Secret], agreed: str | None = None) -> list[Crypto]:
@@ -95,7 +103,7 @@ def accepted(media: MediaDescription, ours: list[Crypto]) -> SrtpKeys | None:
     mine = next((each for each in ours if each.tag == theirs.tag), None)
     if mine is None or mine.suite != theirs.suite or not theirs.is_usable:
         raise NotAcceptable("the answer's a=crypto is none of those offered")
-    return SrtpKeys(mine.suite, mine.key, theirs.key)
+    return SrtpKeys(mine.suite, mine.key, theirs.key, lifetime=theirs.lifetime)
 
 
 def _key(text: str) -> Secret:

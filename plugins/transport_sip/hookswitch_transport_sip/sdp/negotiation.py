@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
-from hookswitch_transport_sip.rtp.keys import SrtpKeys
 
 from .audio import Alternative, LocalAudio, NegotiatedAudio
-from .crypto import Crypto, accepted, chosen, offered
 from .description import MediaDescription, SessionDescription
 from .direction import Direction
 from .errors import NotAcceptable, SdpError, StateError
+from .protection import Protection, suits
 from .streams import (
     PROTOS,
     TELEPHONE_EVENT,
@@ -25,7 +24,6 @@ from .streams import (
     codec_of,
     events,
     find,
-    is_secure,
     packet_time,
     refused,
     voice,
@@ -53,8 +51,7 @@ class AudioNegotiation:
         self._offered: list[Format] | None = None
         self._waiting = False
         self._before = local
-        self._offered_keys: list[Crypto] = []
-        self._agreed_proto: str | None = None
+        self._protection = Protection()
 
     def offer(self, **changes: Any) -> bytes:
         """An offer with all our codecs; ``changes`` are fields of `LocalAudio` to change first.
@@ -66,13 +63,10 @@ class AudioNegotiation:
         self._before, self.local = self.local, replace(self.local, **changes)
         self._offered = self._our_formats()
         self._waiting = True
+        proto = self._protection.proto(self.local.srtp)
+        audio = self._audio(self._offered, self.local.direction, proto)
         agreed = self.current.srtp if self.current else None
-        self._offered_keys = []
-        if agreed is not None or self.local.srtp != "off":
-            self._offered_keys = offered(self.local.keys, agreed.suite if agreed else None)
-        audio = self._audio(self._offered, self.local.direction, self._proto())
-        for crypto in self._offered_keys:
-            audio.add("a", f"crypto:{crypto}")
+        self._protection.offer(audio, self.local.srtp, self.local.keys, agreed)
         return self._write(audio)
 
     def abandon_offer(self) -> None:
@@ -101,7 +95,7 @@ class AudioNegotiation:
         media = answer.media[self._index]
         if media.media.kind != "audio" or not media.media.port:
             raise NotAcceptable("the answer refuses the audio stream")
-        keys = self._accepted_keys(media)
+        keys = self._protection.accepted(media, self.local.srtp)
         common = _in_common(self.local.codecs, offered, media)
         if not common:
             raise NotAcceptable("the answer has no codec of the offer")
@@ -132,14 +126,10 @@ class AudioNegotiation:
         offer = SessionDescription.parse(data)
         local = replace(self.local, **changes)
         index, media, ours, theirs = _choose(offer, local, codec)
-        crypto = _protection(media, local)
         agreed = _agree(local, offer, media, ours, theirs, media.formats)
-        if crypto is not None:
-            keys = SrtpKeys(crypto.suite, local.keys[crypto.suite], crypto.key)
-            agreed = replace(agreed, srtp=keys)
-            crypto = Crypto(crypto.tag, crypto.suite, keys.sends)
+        keys, crypto = self._protection.answer(media, local.srtp, local.keys)
+        agreed = replace(agreed, srtp=keys)
         self.local, self.current, self._index = local, agreed, index
-        self._agreed_proto = media.media.proto
         self._others = offer.media[:index] + offer.media[index + 1 :]
         self._offered = None
         self._remember(media.formats)
@@ -152,24 +142,7 @@ class AudioNegotiation:
             audio.add("a", f"crypto:{crypto}")
         return self._write(audio), agreed
 
-    def _accepted_keys(self, media: MediaDescription) -> SrtpKeys | None:
-        """The keys of an answer. Raises NotAcceptable where there must be some."""
-        keys = accepted(media, self._offered_keys)
-        if keys is None and (self.local.srtp == "required" or is_secure(media)):
-            raise NotAcceptable("the answer has no a=crypto, and the audio must be protected")
-        return keys
-
     # Writing
-
-    def _proto(self) -> str:
-        """What we offer: what was agreed on last, else as the policy says.
-
-        With ``preferred`` the keys come with RTP/AVP, as a caller is understood by those who know
-        nothing of SRTP as well.
-        """
-        if self._agreed_proto is not None:
-            return self._agreed_proto
-        return "RTP/SAVP" if self.local.srtp == "required" else "RTP/AVP"
 
     def _our_formats(self) -> list[Format]:
         """Our codecs and their events, under payload types that stay the same for the call."""
@@ -257,28 +230,15 @@ def _choose(
     wanted = [each for each in local.codecs if codec in (None, each.name)]
     for index, media in enumerate(offer.media):
         what = media.media
-        if what.kind != "audio" or not what.port or not _suits(media, local):
+        if what.kind != "audio" or not what.port or what.proto not in PROTOS:
+            continue
+        if not suits(media, local.srtp, local.keys):
             continue
         for each in wanted:
             for theirs in media.formats:
                 if theirs.matches(each.name, each.clock_rate, each.channels):
                     return index, media, each, theirs
     raise NotAcceptable("no audio stream and codec in common")
-
-
-def _suits(media: MediaDescription, local: LocalAudio) -> bool:
-    """Whether a stream can be had as it is to be: protected, or in the clear."""
-    if media.media.proto not in PROTOS:
-        return False
-    must = is_secure(media) or local.srtp == "required"
-    return not must or chosen(media, local.keys) is not None
-
-
-def _protection(media: MediaDescription, local: LocalAudio) -> Crypto | None:
-    """The keys a stream is protected by; who insists on none and offers some gets none."""
-    if not is_secure(media) and local.srtp == "off":
-        return None
-    return chosen(media, local.keys)
 
 
 def _in_common(

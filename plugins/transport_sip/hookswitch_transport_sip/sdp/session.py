@@ -1,31 +1,43 @@
 """Offer and answer of a whole session: audio, and text beside it if it is wanted.
 
 The audio negotiation writes the session and refuses every other stream; the text negotiation puts
-its own into the place of one of these. So neither knows of the other. Text is plain RTP: beside
-audio that is protected there is none.
+its own into the place of one of these. So neither knows of the other. Beside audio that is
+protected, text is too, under keys of its own, or there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .audio import LocalAudio, NegotiatedAudio
+from hookswitch_transport_sip.rtp.keys import Secret
+
+from .audio import LocalAudio, NegotiatedAudio, Srtp
 from .description import MediaDescription, SessionDescription
 from .errors import SdpError
 from .negotiation import AudioNegotiation
-from .text import NegotiatedText, TextNegotiation, is_text, text_formats
+from .text import NegotiatedText, TextNegotiation, is_text
 
 TextPort = Callable[[], int | None]
 """Answers our port for text, or None when there shall be no text."""
 
 
 class SessionNegotiation:
-    """An `AudioNegotiation` with text; ``current`` is what was agreed of the audio."""
+    """An `AudioNegotiation` with text; ``current`` is what was agreed of the audio.
 
-    def __init__(self, audio: AudioNegotiation, text_port: TextPort, *, offer_text: bool) -> None:
+    ``text_keys`` are the text's own, by suite.
+    """
+
+    def __init__(
+        self,
+        audio: AudioNegotiation,
+        text_port: TextPort,
+        text_keys: Mapping[str, Secret],
+        *,
+        offer_text: bool,
+    ) -> None:
         self.audio = audio
-        self._text = TextNegotiation()
+        self._text = TextNegotiation(text_keys)
         self._text_port = text_port
         self._offer_text = offer_text
         self._text_index: int | None = None
@@ -53,7 +65,7 @@ class SessionNegotiation:
     def offer(self, **changes: Any) -> bytes:
         """An offer; see `AudioNegotiation.offer`. Text stays as it is, once agreed or refused."""
         body = self.audio.offer(**changes)
-        if (medium := self._offered_text(is_protected(body))) is not None:
+        if (medium := self._offered_text()) is not None:
             body = self._with_text(body, medium)
         return self._numbered(body)
 
@@ -67,7 +79,8 @@ class SessionNegotiation:
         if self._text_index is not None:
             answer = SessionDescription.parse(data)
             try:
-                self._text.receive_answer(answer, answer.media[self._text_index])
+                media = answer.media[self._text_index]
+                self._text.receive_answer(answer, media, self._policy(agreed))
             except (SdpError, IndexError):
                 self._text.refuse()
         self._offer_text = self.text is not None
@@ -81,29 +94,35 @@ class SessionNegotiation:
         self._text.refuse()
         # a text stream that we refuse now is one of those the audio negotiation remembers
         self._text_index, self._offer_text = None, False
-        if b"m=text " in data and not is_protected(body):
-            medium = self._answered_text(SessionDescription.parse(data))
-            if medium is not None:
+        if b"m=text " in data:
+            offer = SessionDescription.parse(data)
+            if (medium := self._answered_text(offer, self._policy(agreed))) is not None:
                 body = self._with_text(body, medium)
         return self._numbered(body), agreed
 
-    def _offered_text(self, protected: bool) -> MediaDescription | None:
-        port = self._text_port() if self._offer_text and not protected else None
+    def _policy(self, agreed: NegotiatedAudio) -> Srtp:
+        """Of the text: no less than that of the audio beside it."""
+        return self.local.srtp if agreed.srtp is None else "required"
+
+    def _offered_text(self) -> MediaDescription | None:
+        port = self._text_port() if self._offer_text else None
         if port is not None:
-            return self._text.offer(port, self.audio.local.direction)
+            return self._text.offer(port, self.local.direction, self.local.srtp)
         return None if self._text_index is None else self._text.refused()
 
-    def _answered_text(self, offer: SessionDescription) -> MediaDescription | None:
+    def _answered_text(self, offer: SessionDescription, policy: Srtp) -> MediaDescription | None:
         """Our answer to the first text stream of an offer that suits us."""
         for index, media in enumerate(offer.media):
             if not is_text(media):
                 continue
             try:
-                text_formats(media)  # raises before a port is taken
+                if not self._text.suits(media, policy):  # asked before a port is taken
+                    continue
                 port = self._text_port()
                 if port is None:
                     return None
-                answered = self._text.answer(offer, media, port, self.audio.local.direction)
+                direction = self.audio.local.direction
+                answered = self._text.answer(offer, media, port, direction, policy)
             except SdpError:
                 continue
             self._text_index, self._offer_text = index, True
@@ -127,8 +146,3 @@ class SessionNegotiation:
         fields = origin.split(b" ")
         fields[2] = b"%d" % self._version
         return b"\r\n".join((first, b" ".join(fields), rest))
-
-
-def is_protected(description: bytes) -> bool:
-    """Whether the audio of a description that we wrote is, or may come to be, under SRTP."""
-    return b"\r\na=crypto:" in description

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from .audio import Address
+from hookswitch_transport_sip.rtp.keys import Secret, SrtpKeys
+
+from .audio import Address, Srtp
 from .description import MediaDescription, SessionDescription
 from .direction import Direction
 from .errors import NotAcceptable
-from .streams import addresses, refused
+from .protection import Protection, suits
+from .streams import PROTOS, addresses, refused
 from .values import Format, Media
 
 T140, RED = "t140", "red"
 CLOCK_RATE = 1000
-PROTOS = ("RTP/AVP", "RTP/AVPF")
 
 DEFAULT_CPS = 30
 """Characters a second of a peer that does not say (RFC 4103 section 6)."""
@@ -31,7 +33,8 @@ class NegotiatedText:
     """What both sides agreed on.
 
     ``payload_type`` and ``red_type`` are what we send, the latter None without redundancy;
-    ``receive_types`` and ``receive_red_types`` what we get. ``direction`` is ours.
+    ``receive_types`` and ``receive_red_types`` what we get. ``direction`` is ours. ``srtp`` is None
+    when the text goes in the clear.
     """
 
     payload_type: int
@@ -43,40 +46,64 @@ class NegotiatedText:
     direction: Direction
     remote: Address | None
     remote_rtcp: Address | None
+    srtp: SrtpKeys | None = None
 
 
 class TextNegotiation:
     """Our half of the offers and answers about one text stream. ``current`` is what was agreed
-    last, or None; ``medium`` is the stream as it was described last, by whichever side."""
+    last, or None; ``medium`` is the stream as it was described last, by whichever side.
 
-    def __init__(self) -> None:
+    ``keys`` are ours by suite. The policy of each step says whether they are wanted.
+    """
+
+    def __init__(self, keys: Mapping[str, Secret]) -> None:
         self.current: NegotiatedText | None = None
         self.medium: MediaDescription | None = None
+        self._keys = keys
         self._formats: Sequence[Format] = _OURS
+        self._protection = Protection()
 
-    def offer(self, port: int, direction: Direction) -> MediaDescription:
+    def offer(self, port: int, direction: Direction, policy: Srtp) -> MediaDescription:
         """The stream as we want it."""
-        self.medium = _describe(port, "RTP/AVP", self._formats, direction)
+        proto = self._protection.proto(policy)
+        self.medium = _describe(port, proto, self._formats, direction)
+        agreed = self.current.srtp if self.current else None
+        self._protection.offer(self.medium, policy, self._keys, agreed)
         return self.medium
 
-    def receive_answer(self, answer: SessionDescription, media: MediaDescription) -> None:
+    def receive_answer(
+        self, answer: SessionDescription, media: MediaDescription, policy: Srtp
+    ) -> None:
         """Take the answer to our offer. Raises SdpError; there is no text then."""
         self.current = None
         assert self.medium is not None
         ours = self.medium.direction or Direction.SENDRECV
-        self.current = _agree(answer, media, self._formats, ours)
+        agreed = _agree(answer, media, self._formats, ours)
+        self.current = replace(agreed, srtp=self._protection.accepted(media, policy))
 
     def answer(
-        self, offer: SessionDescription, media: MediaDescription, port: int, direction: Direction
+        self,
+        offer: SessionDescription,
+        media: MediaDescription,
+        port: int,
+        direction: Direction,
+        policy: Srtp,
     ) -> MediaDescription:
-        """Our answer to a text stream. Raises SdpError when it does not suit us."""
+        """Our answer to a text stream that `suits`. Raises SdpError when it does not agree."""
         self.current = None
         formats = text_formats(media)
-        self.current = _agree(offer, media, formats, direction)
-        self._formats = formats
-        proto = media.media.proto
-        self.medium = _describe(port, proto, formats, self.current.direction)
+        agreed = _agree(offer, media, formats, direction)
+        keys, crypto = self._protection.answer(media, policy, self._keys)
+        self.current, self._formats = replace(agreed, srtp=keys), formats
+        self.medium = _describe(port, media.media.proto, formats, agreed.direction)
+        if crypto is not None:
+            self.medium.add("a", f"crypto:{crypto}")
         return self.medium
+
+    def suits(self, media: MediaDescription, policy: Srtp) -> bool:
+        """Whether an offered text stream can be had. Raises SdpError for one we cannot read."""
+        text_formats(media)
+        return suits(media, policy, self._keys)
 
     def refuse(self) -> None:
         """There is no text any more."""

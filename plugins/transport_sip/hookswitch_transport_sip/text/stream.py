@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hookswitch_transport_sip.rtp.keys import SrtpKeys
 from hookswitch_transport_sip.rtp.lock import SILENCE_S, Heard, LockState, SourceLock
 from hookswitch_transport_sip.rtp.rtcp import ReportBlock, SenderInfo, build, ntp_time
+from hookswitch_transport_sip.rtp.security import Security
 
 from .packets import TextPacket
 from .receiver import ReceiveFormat, TextReceiver
@@ -27,7 +29,10 @@ MOST_A_SECOND = 50
 
 @dataclass(frozen=True, slots=True)
 class TextParams:
-    """What was agreed; addresses are numeric, None while nothing may be sent."""
+    """What was agreed; addresses are numeric, None while nothing may be sent.
+
+    ``srtp`` is None when the text goes in the clear.
+    """
 
     send: SendFormat
     receive: ReceiveFormat
@@ -37,6 +42,13 @@ class TextParams:
     receives: bool = True
     signalling_ip: str | None = None
     cname: str = ""
+    srtp: SrtpKeys | None = None
+
+    def continues(self, before: TextParams) -> bool:
+        """Whether our stream can go on: one under another key of ours begins anew."""
+        if self.srtp is None or before.srtp is None:
+            return self.srtp is before.srtp
+        return self.srtp.sends == before.srtp.sends
 
 
 class TextStream:
@@ -57,6 +69,12 @@ class TextStream:
         """Packets of sources that are none of the call's."""
         self.flooded = 0
         """Packets beyond what a second may bring."""
+        self.refused = 0
+        """Packets that were not genuine, came a second time, or under a key that has expired."""
+        self._under_key = 0
+        self._security = (
+            Security(params.srtp, numbers.ssrc, numbers.sequence) if params.srtp else None
+        )
         self._second, self._this_second = now, 0
         self._lock = SourceLock(params.remote, params.signalling_ip, CLOCK_RATE)
         self._sender = TextSender(numbers, params.send, now)
@@ -75,7 +93,11 @@ class TextStream:
         return self._last.at if self._last else None
 
     def configure(self, params: TextParams) -> None:
-        """Something else was agreed; numbers go on."""
+        """Something else was agreed that `continues`; numbers go on."""
+        if self._security is not None and params.srtp and params.srtp != self.params.srtp:
+            known = self._security.rollover(self._last.ssrc) if self._last else None
+            self._security.rekey(replace(params.srtp, rollover=known))
+            self._under_key = 0
         self.params = params
         self._lock.renegotiate(params.remote, params.signalling_ip)
         self._sender.configure(params.send)
@@ -83,6 +105,8 @@ class TextStream:
 
     def receive(self, data: bytes, source: Address, now: float) -> str:
         """Take a datagram; answer the text that is known by it."""
+        if self._security is not None:
+            data = self._opened(data)
         packet = TextPacket.unpack(data)
         if packet is None or not self.params.receives:
             return ""
@@ -109,6 +133,8 @@ class TextStream:
         packets = self._sender.to_send()
         if destination is None or not self.params.sends:
             return []
+        if self._security is not None:
+            packets = _sealed(self._security.outbound.protect, packets)
         return [(packet, destination) for packet in packets]
 
     def rtcp_to_send(self) -> list[tuple[bytes, Address]]:
@@ -116,6 +142,8 @@ class TextStream:
         reports, self._rtcp = self._rtcp, []
         if self.params.remote_rtcp is None:
             return []
+        if self._security is not None:
+            reports = _sealed(self._security.outbound.protect_rtcp, reports)
         return [(report, self.params.remote_rtcp) for report in reports]
 
     def next_timer(self) -> float:
@@ -137,6 +165,17 @@ class TextStream:
         self._sender.flush(now)
         self._rtcp.append(self._report(now, bye=True))
         return self._receiver.give_up()
+
+    def _opened(self, data: bytes) -> bytes:
+        """A protected packet in the clear; nothing of one that is not genuine."""
+        assert self._security is not None
+        life = self._security.keys.lifetime
+        opened = None
+        if life is None or self._under_key < life:
+            opened = self._security.unprotect(data, int.from_bytes(data[8:12], "big"))
+        self.refused += opened is None
+        self._under_key += opened is not None
+        return opened or b""
 
     def _is_flood(self, now: float) -> bool:
         if now - self._second >= 1:
@@ -160,6 +199,11 @@ class TextStream:
             lost = max(receiver.counts.lost, 0)
             blocks.append(ReportBlock(receiver.ssrc, 0, lost, receiver.highest, 0))
         return build(self._ssrc, self.params.cname, info, blocks, bye)
+
+
+def _sealed(protect: Callable[[bytes], bytes | None], packets: list[bytes]) -> list[bytes]:
+    """What cannot be protected is not sent."""
+    return [sealed for packet in packets if (sealed := protect(packet)) is not None]
 
 
 def _is_doubtful(params: TextParams) -> bool:
