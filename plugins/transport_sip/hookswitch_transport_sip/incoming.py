@@ -1,0 +1,125 @@
+"""INVITEs that are no leg yet: let in or turned away, their offer looked at, made a leg."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hookswitch.plugin import LegOptions, LegState, OfferedCodec, Unavailable, WebhookTarget
+
+from .doorkeeper import Admitted
+from .inbound import InboundSipCall
+from .replacement import replacement_options
+from .rtp.keys import SrtpKeys
+from .sdp.audio import LocalAudio
+from .sdp.description import SessionDescription
+from .sdp.errors import SdpError
+from .sdp.negotiation import check
+from .sdp.streams import offered_codecs
+from .sip.events import InviteReceived
+from .sip.message import Request
+from .sip.uri import format_host
+
+if TYPE_CHECKING:
+    from .transport import SipTransport
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = ("Retry-After", "5")
+"""Seconds a caller we have no room for is asked to wait."""
+
+
+class Incoming:
+    """Makes legs of INVITEs."""
+
+    def __init__(self, transport: SipTransport) -> None:
+        self._transport = transport
+        settings = transport.settings
+        self._likely = LocalAudio(
+            transport.usual_codecs,
+            settings.announced_ip,
+            port=9,
+            session_id=0,
+            srtp=settings.sip_srtp,
+            keys=SrtpKeys.generate(),
+        )
+        """What an offer has to suit for its call to be taken; an answer has values of its own."""
+
+    def take(self, event: InviteReceived) -> None:
+        """Answer an INVITE at once, or have it ring."""
+        transport, dialogue, request = self._transport, event.call, event.request
+        now = transport.signalling.now()
+        admitted = transport.doorkeeper.admit(event, transport.callers.identity(event), now)
+        if admitted is None:
+            return
+        try:
+            offered = None if request.sdp is None else self._offered(request.sdp)
+        except SdpError as error:
+            log.info("INVITE from %s refused: %s", event.source.host, error)
+            dialogue.reject(error.status, now)
+            return
+        options = _options(request, admitted)
+        replaced = transport.call_of(event.replaces)
+        if event.replaces is not None:
+            if replaced is None or replaced.leg.state is LegState.HUNG_UP:
+                dialogue.reject(481, now)
+                return
+            options = replacement_options(options, replaced.leg)
+        try:
+            leg = transport.switch.create_leg("sip_inbound", options)
+        except Unavailable:
+            dialogue.reject(503, now, headers=[RETRY_AFTER])
+            return
+        names = None if offered is None else tuple(codec.name for codec in offered)
+        call = InboundSipCall(transport, leg, dialogue, names)
+        call.replaces = replaced
+        leg.call = call
+        transport.watch(dialogue, call)
+        transport.show(leg, dialogue, inbound=True)
+        self._ring(event, call, offered)
+
+    def _ring(
+        self, event: InviteReceived, call: InboundSipCall, offered: tuple[OfferedCodec, ...] | None
+    ) -> None:
+        """Tell of the leg, unless it is refused after all; answer it if that is decided."""
+        leg, switch, request = call.leg, self._transport.switch, event.request
+        if (refusal := switch.admit(leg)) is not None:
+            leg.hang_up(refusal)
+            return
+        leg.ringing(
+            caller=str(request.from_.uri),
+            to=str(request.to.uri),
+            offered_codecs=offered,
+            source_address=f"{format_host(event.source.host)}:{event.source.port}",
+        )
+        if self._transport.settings.sip_auto_ringing:
+            call.ring()
+        if call.replaces is not None or switch.route(leg):
+            call.answer(None)
+
+    def _offered(self, sdp: bytes) -> tuple[OfferedCodec, ...]:
+        """The codecs of an offer. Raises SdpError when we could not answer it."""
+        offer = SessionDescription.parse(sdp)
+        check(offer, self._likely)
+        usual = self._transport.codecs.usual
+        return tuple(
+            OfferedCodec(**each | {"name": usual(each["name"])}) for each in offered_codecs(offer)
+        )
+
+
+def _options(request: Request, admitted: Admitted) -> LegOptions:
+    """The leg an INVITE describes; only a trusted caller may choose where events go."""
+    headers = {name: value for name, value in request.headers if _is_shown(name)}
+    options = LegOptions(headers=headers, identity=admitted.identity)
+    if admitted.trusted:
+        get = request.headers.get
+        if url := get("X-Webhook-URL"):
+            options.webhook = WebhookTarget(url, get("X-Webhook-Secret"))
+        options.app_id = get("X-App-ID")
+    return options
+
+
+def _is_shown(name: str) -> bool:
+    """Whether an application gets to see a header; a secret is for us alone."""
+    name = name.lower()
+    return name.startswith(("x-", "p-")) and name != "x-webhook-secret"
