@@ -180,7 +180,7 @@ def upgrade_by_hand(server: RunningSwitch, buffer: int | None = None) -> socket.
     raw.connect((host, int(port)))
     raw.sendall(
         b"GET /legs/websocket?sample_rate=48000 HTTP/1.1\r\n"
-        b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     return raw
