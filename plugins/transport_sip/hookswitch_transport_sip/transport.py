@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -35,6 +36,7 @@ from .inbound import InboundSipCall
 from .ladder.book import View
 from .ladder.witness import LadderWitness
 from .media import CallMedia
+from .offered import Offered
 from .outbound import OutboundSipCall
 from .privacy import shown_caller
 from .registrar.domains import Domains
@@ -45,7 +47,7 @@ from .rtp.keys import SrtpKeys
 from .rtp_ports import RtpPorts
 from .sdp.audio import LocalAudio
 from .sdp.description import SessionDescription
-from .sdp.errors import SdpError
+from .sdp.errors import NotAcceptable, SdpError
 from .sdp.negotiation import AudioNegotiation
 from .sdp.streams import offered_codecs
 from .settings import SipSettings, Way
@@ -53,6 +55,7 @@ from .signalling.driver import Signalling
 from .signalling.listening import listen
 from .sip.address import NameAddr
 from .sip.call import Call as Dialogue
+from .sip.call import CallState
 from .sip.config import METHODS, Config
 from .sip.endpoint import UserAgent
 from .sip.errors import ParseError
@@ -70,6 +73,9 @@ log = logging.getLogger(__name__)
 
 SILENCE = 5.0
 """Seconds after which another address is tried if one does not answer at all."""
+
+LOOK_UP_S = 4.0
+"""Seconds that looking up the hosts of an offer may take; the caller has got 100 meanwhile."""
 
 RETRY_AFTER = ("Retry-After", "5")
 """Seconds a caller we have no room for is asked to wait."""
@@ -301,17 +307,44 @@ class SipTransport(Transport):
                 self._released(event.call, call)
 
     def _invited(self, event: InviteReceived) -> None:
-        dialogue, request = event.call, event.request
+        request = event.request
         identity = self._callers.identity(event)
         admitted = self.doorkeeper.admit(event, identity, self.signalling.now())
         if admitted is None:
             return
         try:
-            offered = None if request.sdp is None else self._offered(request.sdp)
+            offer = None if request.sdp is None else self._offered(request.sdp)
         except SdpError as error:
-            log.info("INVITE from %s refused: %s", event.source.host, error)
-            dialogue.reject(error.status, self.signalling.now())
+            self._refuse_offer(event, error)
             return
+        if offer is None or offer.is_numeric:
+            self._take_call(event, admitted, offer)
+        else:
+            self.switch.spawn(self._look_up_media(event, admitted, offer))
+
+    def _refuse_offer(self, event: InviteReceived, error: SdpError) -> None:
+        log.info("INVITE from %s refused: %s", event.source.host, error)
+        event.call.reject(error.status, self.signalling.now())
+
+    async def _look_up_media(
+        self, event: InviteReceived, admitted: Admitted, offer: Offered
+    ) -> None:
+        """An offer that names its hosts: nothing rings before it is known that they exist."""
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                await offer.look_up()
+        except OSError as error:
+            if event.call.state is CallState.EARLY:
+                self._refuse_offer(event, NotAcceptable(f"no such host: {error}"))
+        else:
+            if event.call.state is CallState.EARLY:
+                self._take_call(event, admitted, offer)
+        self.signalling.settle()
+
+    def _take_call(self, event: InviteReceived, admitted: Admitted, offer: Offered | None) -> None:
+        """Make a leg of a call that can be answered."""
+        dialogue, request = event.call, event.request
+        offered = None if offer is None else offer.codecs
         options = self._options(request, admitted)
         replaced = self._calls.get(event.replaces)
         if event.replaces is not None:
@@ -354,8 +387,8 @@ class SipTransport(Transport):
             options.app_id = get("X-App-ID")
         return options
 
-    def _offered(self, sdp: bytes) -> tuple[OfferedCodec, ...]:
-        """The codecs of an offer. Raises SdpError when we could not answer it."""
+    def _offered(self, sdp: bytes) -> Offered:
+        """What an offer holds. Raises SdpError when we could not answer it."""
         local = LocalAudio(
             self._codecs,
             self.settings.announced_ip,
@@ -364,11 +397,12 @@ class SipTransport(Transport):
             srtp=self.settings.sip_srtp,
             keys=SrtpKeys.generate(),
         )
-        AudioNegotiation(local).answer(sdp)
-        return tuple(
+        _, agreed = AudioNegotiation(local).answer(sdp)
+        codecs = tuple(
             OfferedCodec(**each | {"name": self._usual(each["name"])})
             for each in offered_codecs(SessionDescription.parse(sdp))
         )
+        return Offered(codecs, (agreed.remote, agreed.remote_rtcp))
 
     def _usual(self, name: str) -> str:
         """A codec's name as we write it, if we have it: offers may use any case."""
