@@ -20,8 +20,12 @@ _API = re.compile(r"API on http://\S+:(\d+)")
 class Server:
     """``hookswitch serve`` on free ports of loopback; `start` returns when it is ready."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, program: tuple[str, ...] = ("-m", "hookswitch"), **settings: str
+    ) -> None:
+        """``program`` is what Python runs."""
         self.folder = folder
+        self._program = program
         self.settings = settings
         self.expected: list[str] = []
         """Patterns of error lines a test provokes on purpose."""
@@ -76,7 +80,7 @@ class Server:
             **self.settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "default", "-m", "hookswitch", "serve"],
+            [sys.executable, "-W", "default", *self._program, "serve"],
             env={**kept, **settings},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
