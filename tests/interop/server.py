@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import processes
@@ -162,6 +164,20 @@ class Server:
                 self._more.notify_all()
         with self._more:
             self._more.notify_all()
+
+
+@contextmanager
+def serving(
+    folder: Path, *, program: tuple[str, ...] = ("-m", "hookswitch"), **settings: str
+) -> Iterator[Server]:
+    """A server that runs, and at the end is stopped, cleanly."""
+    server = Server(folder, program=program, **settings)
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.close()
 
 
 def _is_bad(line: str) -> bool:

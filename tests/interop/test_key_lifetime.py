@@ -15,7 +15,7 @@ from hookswitch_transport_sip.rtp.libsrtp import Context
 from hookswitch_transport_sip.totals import UNSEEN
 
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 from .sipp import session, sipp
 from .speakers import Speaker, opened, speaking
 
@@ -57,13 +57,8 @@ class SecureSpeaker(Speaker):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("server"), program=("-c", LOWERED))
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("server"), program=("-c", LOWERED)) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 async def test_a_call_ends_with_its_key(
