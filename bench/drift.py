@@ -43,7 +43,7 @@ SETTLING_S = 10
 """At the beginning: legs come, and their buffers find how much they need."""
 
 TOLERATED_S = 0.5
-"""How far from its place a burst is looked for."""
+"""How far from its place, by the one before, a burst is looked for."""
 
 Sound = NDArray[np.float64]
 
@@ -186,12 +186,16 @@ def places(sound: Sound, burst: Sound) -> Sound:
     """Where the bursts are, in samples: one a second, NaN where none is found."""
     size = 1 << (RATE * 2 - 1).bit_length()
     spectrum = np.conj(np.fft.rfft(burst, size))
-    first = _find(sound[: 2 * RATE], spectrum, size)
-    found = []
-    for expected in np.arange(first, len(sound) - RATE, RATE):
-        begin = max(int(expected - TOLERATED_S * RATE), 0)
+    starts = range(0, len(sound) - 2 * RATE, RATE // 2)  # one of two does not cut the burst
+    firsts = (start + _find(sound[start : start + 2 * RATE], spectrum, size) for start in starts)
+    last = next((first for first in firsts if not np.isnan(first)), float("nan"))
+    found = [last]
+    while last + 2 * RATE < len(sound):
+        last += RATE
+        begin = int(last - TOLERATED_S * RATE)
         part = sound[begin : begin + int(2 * TOLERATED_S * RATE) + len(burst)]
         found.append(begin + _find(part, spectrum, size))
+        last = last if np.isnan(found[-1]) else found[-1]
     return np.array(found)
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,36 @@ def children(pid: int) -> list[int]:
     """Processes started by a process."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in found]
+
+
+def proportional_bytes(pid: int) -> int:
+    """Memory of a process, what it shares with others counted in parts."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"the kernel tells no Pss of {pid}")
+
+
+def threads(pid: int) -> int:
+    """Threads of a process."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def descriptors(pid: int) -> list[str]:
+    """What the open descriptors of a process are."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return found
+
+
+def bound_ports(pid: int) -> int:
+    """UDP ports a process has bound."""
+    inodes = {what[8:-1] for what in descriptors(pid) if what.startswith("socket:[")}
+    tables = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
+    rows = [row.split() for table in tables for row in table.read_text().splitlines()[1:]]
+    return sum(row[9] in inodes for row in rows)
 
 
 class Helper:

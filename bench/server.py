@@ -55,6 +55,12 @@ class Server:
         """Bytes of the control process and its workers."""
         return sum(resident_bytes(pid) for pid in [self.pid, *children(self.pid)])
 
+    def metric(self, name: str) -> float:
+        """One of its metrics, summed over its labels."""
+        lines = self._get("/metrics").decode().splitlines()
+        values = [line.split() for line in lines if line.split("{")[0].split()[0] == name]
+        return sum(float(value) for *_, value in values)
+
     def ticks(self) -> tuple[float, float]:
         """Late ticks and all ticks so far."""
         text = self._get("/metrics").decode()

@@ -30,6 +30,9 @@ from .server import Server, free_port
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 
+STATISTICS = "stat.csv"
+"""SIPp's file, in its folder."""
+
 INVITE = (
     b"INVITE sip:service@192.0.2.1:5060 SIP/2.0\r\n"
     b"Via: SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bK-1234-1-0;rport\r\n"
@@ -151,21 +154,9 @@ def measured(
 ) -> Row:
     """Have SIPp call a port, and see what the process behind it uses."""
     before, begun = cpu_seconds(pid), time.monotonic()
-    result = subprocess.run(
-        [
-            *sipp("caller.xml", transport, free_port(socket.SOCK_DGRAM)),
-            *(f"127.0.0.1:{port}", "-r", str(rate), "-m", str(calls), "-l", str(calls)),
-            *("-trace_rtt", "-rtt_freq", "1", "-trace_stat", "-stf", "stat.csv", "-fd", "1"),
-        ],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        timeout=calls / rate + 60,
-    )
+    timing = ("-trace_rtt", "-rtt_freq", "1")
+    outcome = call_from_sipp(port, calls, rate, folder, "caller.xml", 0.0, transport, timing)
     used, took = cpu_seconds(pid) - before, time.monotonic() - begun
-    if result.returncode not in (0, 1):
-        raise RuntimeError(result.stderr.decode())
-    rows = list(csv.DictReader((folder / "stat.csv").open(), delimiter=";"))
     times: dict[str, list[float]] = {"1": [], "2": []}
     for path in folder.glob("*_rtt.csv"):
         for line in path.read_text().splitlines()[1:]:
@@ -174,7 +165,7 @@ def measured(
     return Row(
         what,
         calls,
-        int(rows[-1]["FailedCall(C)"]),
+        outcome.failed,
         calls / took,
         used / calls * 1000,
         used / took,
@@ -184,27 +175,72 @@ def measured(
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of calls: how many of each; retransmissions are those of SIPp."""
+
+    successful: int
+    failed: int
+    retransmissions: int
+
+    @classmethod
+    def read(cls, statistics: Path) -> Outcome:
+        """From SIPp's file, its last line."""
+        last = list(csv.DictReader(statistics.open(), delimiter=";"))[-1]
+        columns = ("SuccessfulCall(C)", "FailedCall(C)", "Retransmissions(C)")
+        return cls(*(int(last[column]) for column in columns))
+
+
+def call_from_sipp(
+    port: int,
+    calls: int,
+    rate: int,
+    folder: Path,
+    scenario: str,
+    talk: float,
+    transport: str = "u1",
+    options: tuple[str, ...] = (),
+) -> Outcome:
+    """Have SIPp make calls to a port, with pauses of ``talk`` seconds, and wait for their end."""
+    result = subprocess.run(
+        [
+            *sipp(scenario, transport, free_port(socket.SOCK_DGRAM)),
+            *(f"127.0.0.1:{port}", "-r", str(rate), "-m", str(calls), "-l", str(calls)),
+            *("-d", str(int(1000 * talk)), *options),
+        ],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=calls / rate + 60,
+    )
+    if result.returncode not in (0, 1):
+        raise RuntimeError(result.stderr.decode())
+    return Outcome.read(folder / STATISTICS)
+
+
+@dataclass(frozen=True, slots=True)
 class Callee:
     """A SIPp that is called."""
 
     port: int
     pid: int
+    statistics: Path
+    """Written once a second, and at its end."""
 
 
 @contextmanager
 def sipp_callee(folder: Path, transport: str) -> Iterator[Callee]:
-    """SIPp, answering."""
+    """SIPp, answering; it sends back what it hears."""
     kind = socket.SOCK_DGRAM if transport == "u1" else socket.SOCK_STREAM
     port = free_port(kind)
     process = subprocess.Popen(
-        sipp("callee.xml", transport, port),
+        [*sipp("callee.xml", transport, port), "-rtp_echo"],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         time.sleep(0.5)
-        yield Callee(port, process.pid)
+        yield Callee(port, process.pid, folder / STATISTICS)
     finally:
         process.kill()
         process.wait()
@@ -215,7 +251,7 @@ def sipp(scenario: str, transport: str, port: int) -> list[str]:
     return [
         *("sipp", "-sf", str(SCENARIOS / scenario), "-t", transport, "-nostdin"),
         *("-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-max_socket", "10000"),
-        *("-timer_resol", "1"),
+        *("-timer_resol", "1", "-trace_stat", "-stf", STATISTICS, "-fd", "1"),
     ]
 
 

@@ -14,6 +14,7 @@ import hookswitch_transport_sip.sip
 from hookswitch import hookspecs, plugin
 from hookswitch.api.metrics import Metrics
 from hookswitch.cli import settings_classes
+from hookswitch.events import media as media_events
 from hookswitch.events.model import Event
 from hookswitch.legs import leg
 from hookswitch.plugins.builtin import load_plugins
@@ -104,6 +105,15 @@ def test_no_event_is_documented_that_does_not_exist() -> None:
     }
     documented = set(re.findall(r"`((?:leg|room|dtmf|rtt|speaking)\.[a-z_]+)`", API))
     assert documented <= known
+
+
+@pytest.mark.parametrize("family", ["playback", "recording"])
+def test_every_event_of_playing_and_recording_is_documented(family: str) -> None:
+    kinds = (kind for _, kind in inspect.getmembers(media_events, inspect.isclass) if _told(kind))
+    emitted = {kind.type for kind in kinds if kind.type.startswith(f"{family}.")}
+    rows = "".join(row.split("|")[1] for row in API.splitlines() if row.startswith("|"))
+    assert emitted
+    assert emitted == set(re.findall(rf"`({family}\.[a-z_]+)`", rows))
 
 
 def test_every_event_of_sip_is_documented() -> None:

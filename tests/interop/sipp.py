@@ -216,6 +216,7 @@ async def sipp(
         *("-sf", "scenario.xml", "-i", host, "-p", str(port), "-nostdin", "-t", transport),
         *("-mi", host, "-mp", str(processes.free_port()), "-max_socket", "1000"),
         *("-m", str(calls), "-timeout", str(timeout_s), "-timeout_error"),
+        *("-watchdog_interval", "0"),  # that SIPp itself got no time is no news of the server
         *("-trace_stat", "-stf", "stat.csv", "-trace_err", "-error_file", "errors.log"),
         *(["-trace_msg", "-message_file", "messages.log"] if calls == 1 else []),
         *options,

@@ -47,6 +47,17 @@ async def test_a_caller_changes_the_session_before_the_answer(
         await caller.succeeded()
 
 
+async def test_a_callee_changes_the_session_before_its_answer_and_after(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp("callee_updates.xml", tmp_path) as callee:
+        leg = await api.call(callee.uri)
+        await events.ended(leg)
+        await callee.succeeded()
+    order = ["leg.early_media", "leg.connected", "leg.hold", "leg.unhold"]
+    assert [e["type"] for e in events.of(leg, *order)] == order
+
+
 async def test_a_session_too_short(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:

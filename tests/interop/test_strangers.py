@@ -97,6 +97,7 @@ async def heard(server: Server, tmp_path: Path) -> None:
         ("127.0.0.61", "REGISTER", False),
         ("127.0.0.62", "OPTIONS", False),
         ("127.0.0.63", "PUBLISH", False),
+        ("127.0.0.67", "SUBSCRIBE", False),
         ("127.0.0.64", "INVITE", True),
     ],
 )

@@ -187,6 +187,18 @@ async def test_a_transfer_comes_to_nothing(
         await it.succeeded()
 
 
+async def test_who_transfers_asks_for_longer_and_then_to_hear_no_more(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp(
+        "caller_unsubscribes.xml", tmp_path, target=server.sip_port, fields=transferring("")
+    ) as caller:
+        leg = await requested(api, events)
+        await events.ended(leg)
+        await caller.succeeded()
+    assert told(events, leg) == [("requested", None), ("failed", 603)]
+
+
 async def test_transfers_that_cannot_be_asked_for(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from hookswitch.mixer.bank import ROOM_RATES, frame_samples
 from hookswitch.mixer.level import ATTACK_MS, CEILING, RELEASE_DB_PER_TICK, THRESHOLD
 from hookswitch.mixer.resample import _prototype
-from hookswitch.mixer.topology import Topology
+from hookswitch.mixer.topology import Port, Room, Topology
 
 
 def resampled(signal: np.ndarray, source: int, target: int, samples: int) -> np.ndarray:
@@ -109,7 +109,7 @@ class ReferenceMixer:
             source = self.topology.ports[other]
             if other == name or source.mute or source.apart:
                 continue
-            weight = self.topology.rooms[port.mixed_in].weight(port, source)
+            weight = _weight(self.topology.rooms[port.mixed_in], port, source)
             if weight:
                 said = resampled(self.ports[other].said, source.spec.rate, rate, samples)
                 heard += weight * said
@@ -168,3 +168,11 @@ class ReferenceMixer:
             state.gain = after
         state.last_out = out[-1]
         return out
+
+
+def _weight(room: Room, listener: Port, source: Port) -> float:
+    """By what factor one member of a room hears another."""
+    routed = listener.role != "" and listener.role in room.matrix
+    if routed and not source.broadcast and source.role not in room.matrix[listener.role]:
+        return 0.0
+    return float(10 ** (room.gains.get((listener.spec.id, source.spec.id), 0.0) / 20))

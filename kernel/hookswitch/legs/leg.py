@@ -7,7 +7,6 @@ operations use those of the second (`mute`, `hang_up`, …). Everything runs on 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -43,6 +42,7 @@ from hookswitch.mixer.commands import SetPort
 
 from .call import Call
 from .identity import UNKNOWN, CallerIdentity
+from .log import logger_of
 from .state import ANSWERED, UNANSWERED, LegState, may_become
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Leg:
         self.ended = asyncio.Event()
         self.changed = asyncio.Event()
         """Set, and replaced, at every change of state."""
-        self.log = logging.getLogger(f"hookswitch.leg.{self.id[:8]}")
+        self.log = logger_of(self.id)
         self._context = context
         self._created = time.monotonic()
         self._answered: float | None = None
@@ -173,8 +173,23 @@ class Leg:
             )
         )
 
-    async def media_ready(self, port: str) -> None:
-        """The leg's port is open: it takes its place in the mixer.
+    def place(self, port: str) -> SetPort:
+        """How its port is to take part, for a transport that has it opened so in one batch."""
+        return self._place(port, self._context.processor(self))
+
+    def _place(self, port: str, processor: str | None) -> SetPort:
+        return SetPort(
+            port,
+            mute=self.muted,
+            deaf=self.deaf,
+            role=self.role,
+            speech=self._wants_speech,
+            processor=processor,
+            gain_db=self.gain_db,
+        )
+
+    async def media_ready(self, port: str, placed: SetPort | None = None) -> None:
+        """The leg's port is open, as ``placed`` says: it takes its place in the mixer.
 
         Raises Conflict, the port closed again, when the leg has ended meanwhile.
         """
@@ -182,18 +197,9 @@ class Leg:
             await self._context.media.close_port(port)
             raise Conflict("the leg hung up")
         self.port = port
-        await self._context.media.apply_to(
-            port,
-            SetPort(
-                port,
-                mute=self.muted,
-                deaf=self.deaf,
-                role=self.role,
-                speech=self._wants_speech,
-                processor=self._context.processor(self),
-                gain_db=self.gain_db,
-            ),
-        )
+        wanted = self.place(port) if placed is None else self._place(port, placed.processor)
+        if wanted != placed:
+            await self._context.media.apply_to(port, wanted)
 
     async def early_media_started(self) -> None:
         """Media flows although the call is not answered."""

@@ -159,13 +159,14 @@ class MediaPlane:
     # -- ports
 
     async def open_port(
-        self, spec: PortSpec, on_report: OnReport, *, near: str | None = None
+        self, spec: PortSpec, on_report: OnReport, *commands: Command, near: str | None = None
     ) -> None:
         """Open a port, on the host of another one (``near``) or the least loaded.
 
-        Raises CommandError. Descriptors stay the caller's, and must live as long as the port.
+        ``commands`` are applied in the same batch. Raises CommandError. Descriptors stay the
+        caller's, and must live as long as the port.
         """
-        await self._open(self._host(near), [spec], on_report)
+        await self._open(self._host(near), [spec], on_report, commands)
 
     async def open_ring(
         self,

@@ -279,8 +279,11 @@ class Engine:
 
     def _report_speech(self, rate: int, lanes: Lanes, rows: Index) -> None:
         speaking = self._frames[rate].speech.speaking
-        for line, row in zip(lanes.keys.tolist(), lanes.rows.tolist(), strict=True):
-            if row in rows and (name := self._ports.by_line.get(line)) is not None:
+        changed = np.isin(lanes.rows, rows)
+        for line, row in zip(
+            lanes.keys[changed].tolist(), lanes.rows[changed].tolist(), strict=True
+        ):
+            if (name := self._ports.by_line.get(line)) is not None:
                 self._reports.append(PortReport(name, "speech", {"speaking": bool(speaking[row])}))
 
     def _deliver(self, mix: Mix, mixed: Samples) -> None:

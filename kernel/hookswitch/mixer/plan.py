@@ -351,15 +351,14 @@ class _Compiler:
         return groups
 
     def _hears_matrix(self, members: Index, size: int) -> Samples:
-        topology, by_line = self._topology, self._ports.by_line
-        hears = np.zeros((len(members) // size, size, size), np.float32)
-        for r, lines in enumerate(members.reshape(-1, size).tolist()):
-            ports = [topology.ports[by_line[line]] for line in lines]
-            room = topology.rooms[ports[0].room or ""]
-            for i, listener in enumerate(ports):
-                for j, source in enumerate(ports):
-                    hears[r, i, j] = 0.0 if i == j else room.weight(listener, source)
-        return hears
+        rooms = members.reshape(-1, size)
+        lines = self._ports.room[rooms[:, 0]].tolist()
+        return np.stack(
+            [
+                self._rooms.hears(line, self._topology, self._ports, room)
+                for line, room in zip(lines, rooms, strict=True)
+            ]
+        )
 
     def _deliver(self, everyone: Index, rate: int) -> tuple[Copy, ...]:
         ports = self._ports

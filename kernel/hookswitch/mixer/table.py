@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from .bank import Samples
 from .resample import Index
-from .topology import Topology
+from .topology import Port, Room, Topology
 
 NO_ROOM = -1
 
@@ -37,10 +40,13 @@ class RoomTable:
         self._lines = Rows()
         self.rate = np.zeros(64, np.intp)
         self.routed = np.zeros(64, np.bool_)
+        self._hears: dict[int, Samples] = {}
 
     def refresh(self, topology: Topology, name: str) -> None:
         """Take over what the topology says of a room now."""
         room = topology.rooms.get(name)
+        if name in self.names:
+            self._hears.pop(self.names[name], None)
         if room is None:
             if name in self.names:
                 line = self.names.pop(name)
@@ -57,6 +63,35 @@ class RoomTable:
         self.rate[line] = room.rate
         roles = {topology.ports[member].role for member in room.members}
         self.routed[line] = not room.is_mesh(roles)
+
+    def hears(self, line: int, topology: Topology, ports: PortTable, members: Index) -> Samples:
+        """By what factor each of the room's members (lines, ascending) hears each.
+
+        Kept until something changes in this room: others may change every tick.
+        """
+        if line not in self._hears:
+            room = topology.rooms[self.by_line[line]]
+            names = [ports.by_line[member] for member in members.tolist()]
+            self._hears[line] = _hears(room, [topology.ports[name] for name in names])
+        return self._hears[line]
+
+
+def _hears(room: Room, members: Sequence[Port]) -> Samples:
+    """(members, members) of factors: listeners by sources."""
+    names, role = np.unique([port.role for port in members], return_inverse=True)
+    number = {name: index for index, name in enumerate(names.tolist())}
+    broadcast = np.array([port.broadcast for port in members])
+    hears = np.ones((len(members), len(members)), np.float32)
+    for name, audible in room.matrix.items():
+        if name and name in number:
+            said_by = [number[each] for each in audible if each in number]
+            hears[role == number[name]] = np.isin(role, said_by) | broadcast
+    place = {port.spec.id: index for index, port in enumerate(members)}
+    for (listener, source), gain_db in room.gains.items():
+        if listener in place and source in place:
+            hears[place[listener], place[source]] *= 10 ** (gain_db / 20)
+    np.fill_diagonal(hears, 0.0)
+    return hears
 
 
 class PortTable:

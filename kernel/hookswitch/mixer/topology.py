@@ -73,14 +73,6 @@ class Room:
     gains: Gains = field(default_factory=dict)
     members: dict[str, None] = field(default_factory=dict)
 
-    def weight(self, listener: Port, source: Port) -> float:
-        """By what factor one member hears another; 0 if the routing matrix does not let it."""
-        row = self.matrix.get(listener.role) if listener.role else None
-        if row is not None and source.role not in row and not source.broadcast:
-            return 0.0
-        gain = self.gains.get((listener.spec.id, source.spec.id), 0.0)
-        return float(10 ** (gain / 20))
-
     def is_mesh(self, roles: Iterable[str]) -> bool:
         """Whether members of these roles all hear each other alike."""
         if any(role in self.matrix for role in roles if role):

@@ -134,7 +134,7 @@ class InboundSipCall(SipCall):
         async with self.changing:
             if self._sdp is not None:
                 return self._sdp  # an answer repeats what early media promised
-            chosen = self._transport.codec_named(codec) if codec else None
+            chosen = self._transport.codecs.named(codec) if codec else None
             source = self.dialogue.source.host
             media = self.media = self._transport.open_media(self.leg, source, chosen)
             offer = self.dialogue.invite_request.sdp
@@ -173,7 +173,7 @@ class InboundSipCall(SipCall):
         """Raise BadRequest unless the codec was offered and is the one used so far, if any."""
         if codec is None:
             return
-        known = self._transport.codec_named(codec)
+        known = self._transport.codecs.named(codec)
         if known is None or (self._offered is not None and known.name not in self._offered):
             offered = ", ".join(self._offered or ()) or "none"
             raise BadRequest(f"codec: {codec} is not in the offer ({offered})")

@@ -115,9 +115,10 @@ class CallMedia:
         media, before = self._switch.media, self._opened
         self._in_use, self._params_in_use = agreed, params
         if before is None:
-            await media.open_port(spec, self._on_report)
+            placed = self._leg.place(spec.id)
+            await media.open_port(spec, self._on_report, placed)
             self._opened = spec
-            await self._leg.media_ready(self._leg.id)
+            await self._leg.media_ready(spec.id, placed)
         elif anew:
             await media.reopen_port(spec)
             self._opened = spec

@@ -45,6 +45,9 @@ class OutboundSipCall(SipCall):
         if isinstance(event, Progressed):
             self._tell(event.status, event.response.reason)
             if event.sdp:
+                if not event.is_offer:
+                    # at once: an UPDATE may replace it before the media is open
+                    self._answers[event.tag] = event.sdp
                 self.spawn(self._progressed(event, event.sdp))
         elif isinstance(event, Answered):
             self.spawn(self._answered(event))
@@ -80,8 +83,9 @@ class OutboundSipCall(SipCall):
                 self.settle()
             else:
                 await self.apply(self.opened_media.negotiation.receive_answer(sdp))
-                self._answers[event.tag] = sdp
         except (*MEDIA_ERRORS, StateError) as error:
+            if self._answers.get(event.tag) is sdp:
+                del self._answers[event.tag]
             self.leg.log.info("no early media: %s", error)
             return
         await self.leg.early_media_started()

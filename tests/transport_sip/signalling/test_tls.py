@@ -106,6 +106,23 @@ async def test_callers_may_have_to_show_a_certificate(
         assert event.request.uri.username == "bob"
 
 
+async def test_a_ping_is_answered(
+    papers: Callable[..., dict[str, Any]], authority: trustme.CA
+) -> None:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with station(**papers("localhost")) as callee:
+        reader, writer = await asyncio.open_connection("localhost", callee.port("TLS"), ssl=context)
+        writer.write(b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.readexactly(2) == b"\r\n"
+            writer.write(options(1) + b"\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"SIP/2.0 200")
+            assert await reader.readexactly(2) == b"\r\n"
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_who_speaks_no_tls_is_let_go(papers: Callable[..., dict[str, Any]]) -> None:
     async with station(**papers("localhost")) as callee:
         reader, writer = await asyncio.open_connection("127.0.0.1", callee.port("TLS"))

@@ -15,7 +15,8 @@ from hookswitch_transport_sip.sip.address import NameAddr
 from hookswitch_transport_sip.sip.events import Failed, InviteReceived
 from hookswitch_transport_sip.sip.uri import Uri
 
-from .conftest import Station, station
+from .conftest import PATIENCE, Station, station
+from .test_connections import options
 
 US = NameAddr(Uri.parse("sip:us@127.0.0.1"))
 
@@ -65,6 +66,27 @@ async def test_without_a_socket_of_that_family_a_call_fails() -> None:
     async with station() as caller:
         call(caller, "sip:bob@[::1]")
         assert (await caller.event(Failed)).local
+
+
+async def test_keep_alives_are_dropped_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    loop = asyncio.get_running_loop()
+    async with station() as callee:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+            phone.setblocking(False)
+            phone.bind(("127.0.0.1", 0))
+            await loop.sock_connect(phone, ("127.0.0.1", callee.port("UDP")))
+            caplog.clear()
+            for data in (b"\r\n\r\n", b"\r\n", b"\r\n" * 4, b"\0", b""):
+                await loop.sock_sendall(phone, data)
+            await callee.counted("keep_alives", 5)
+            assert caplog.records == []
+            via = f"127.0.0.1:{phone.getsockname()[1]}"
+            await loop.sock_sendall(phone, options(1, via).replace(b"SIP/2.0/TCP", b"SIP/2.0/UDP"))
+            async with asyncio.timeout(PATIENCE):
+                first = await loop.sock_recv(phone, 4096)
+        assert first.startswith(b"SIP/2.0 200")
+        assert callee.signalling.counters == {"keep_alives": 5}
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])

@@ -24,6 +24,9 @@ INVITE = (
     b"Content-Length: 3\r\n\r\nv=0"
 )
 OPTIONS = INVITE.replace(b"INVITE", b"OPTIONS").replace(b"z9hG4bKs", b"z9hG4bKo")
+SUBSCRIBE = INVITE.replace(b"INVITE", b"SUBSCRIBE").replace(
+    b"Contact", b"Event: presence\r\nContact"
+)
 
 
 def answers(net: Network, data: bytes, source: tuple[str, int] = STRANGER) -> list[Response]:
@@ -38,6 +41,9 @@ def answers(net: Network, data: bytes, source: tuple[str, int] = STRANGER) -> li
     [
         (OPTIONS, 200, ("Accept", "application/sdp")),
         (INVITE.replace(b"INVITE", b"REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL")),
+        (SUBSCRIBE, 489, ("Allow-Events", "refer")),
+        (SUBSCRIBE.replace(b"presence", b"refer"), 403, None),
+        (SUBSCRIBE.replace(b"presence", b"refer;;"), 400, None),
         (INVITE.replace(b"INVITE", b"DANCE"), 501, ("Allow", "INVITE, ACK, CANCEL")),
         (INVITE.replace(b"Contact", b"Require: 100rel, x\r\nContact"), 420, ("Unsupported", "100")),
         (INVITE.replace(b"s: 70", b"s: 0"), 483, None),

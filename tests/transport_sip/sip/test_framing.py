@@ -52,6 +52,16 @@ def test_what_comes_out(data: bytes, items: list[bytes | KeepAlive]) -> None:
     assert all_of(data, list(range(1, len(data)))) == items
 
 
+def test_pongs_are_no_halves_of_a_ping() -> None:
+    framer = Framer()
+    for _ in range(3):
+        framer.awaits_pong = True
+        framer.receive(b"\r\n")
+        assert taken(framer) == [PONG]
+    framer.receive(b"\r\n\r\n" + BYE)
+    assert taken(framer) == [PING, BYE]
+
+
 @given(
     st.lists(st.sampled_from([BYE, INFO, TRAP, b"\r\n\r\n"]), max_size=6),
     st.lists(st.integers(0, 400), max_size=12),

@@ -16,7 +16,7 @@ class SileroSettings(Settings):
     speech_detector: Literal["level", "silero"] = Field(
         "level",
         description="What tells speech from noise: `level`, the built-in one, or `silero`, a small "
-        "neural network that takes no music or noise for speech and many times the CPU",
+        "neural network that takes music and tones for speech more seldom, and far more CPU",
     )
     speech_silero_model: Path | None = Field(
         None,

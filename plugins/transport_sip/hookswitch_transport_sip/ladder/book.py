@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from hookswitch_transport_sip.sip.hop import Hop
 
@@ -47,12 +48,17 @@ class Message:
         return len(self.data) + _OVERHEAD
 
 
+_Row = tuple[float, bool, tuple[Any, ...], bytes]
+"""A message as it is kept. The garbage collector does not look at plain tuples of plain values, and
+there are tens of thousands of them."""
+
+
 @dataclass(slots=True)
 class Ladder:
     """The messages of one Call-ID."""
 
-    first: list[Message] = field(default_factory=list)
-    last: deque[Message] = field(default_factory=deque)
+    first: list[_Row] = field(default_factory=list)
+    last: deque[_Row] = field(default_factory=deque)
     omitted: int = 0
     size: int = 0
     legs: list[str] = field(default_factory=list)
@@ -64,17 +70,27 @@ class Ladder:
         """Keep a message; answers by how many octets the ladder has grown."""
         before = self.size
         self.size += message.size
+        row = (message.at, message.sent, tuple(message.hop), message.data)
         if len(self.first) < FIRST:
-            self.first.append(message)
+            self.first.append(row)
         else:
-            self.last.append(message)
+            self.last.append(row)
             if len(self.last) > LAST:
-                self.size -= self.last.popleft().size
+                self.size -= _message(self.last.popleft()).size
                 self.omitted += 1
         return self.size - before
 
     def __iter__(self) -> Iterator[Message]:
+        return map(_message, self.rows())
+
+    def rows(self) -> Iterator[_Row]:
+        """The messages as they are kept."""
         return chain(self.first, self.last)
+
+
+def _message(row: _Row) -> Message:
+    at, sent, hop, data = row
+    return Message(at, sent, Hop(*hop), data)
 
 
 _TAGS = re.compile(rb"\r\n([Ff]rom|[Tt]o|[fFtT])[ \t]*:[^\r\n]*?;[ \t]*tag[ \t]*=[ \t]*([^\s;,]+)")
@@ -224,8 +240,7 @@ class _Packed:
 
     @classmethod
     def of(cls, ladder: Ladder, ended: float) -> _Packed:
-        plain = [(m.at, m.sent, tuple(m.hop), m.data) for m in ladder]
-        data = zlib.compress(pickle.dumps(plain, pickle.HIGHEST_PROTOCOL), 1)
+        data = zlib.compress(pickle.dumps(list(ladder.rows()), pickle.HIGHEST_PROTOCOL), 1)
         return cls(ended, tuple(ladder.legs), ladder.omitted, data)
 
     @property
@@ -234,6 +249,6 @@ class _Packed:
 
     def ladder(self) -> Ladder:
         ladder = Ladder(omitted=self.omitted)
-        for at, sent, hop, data in pickle.loads(zlib.decompress(self.data)):  # our own, see above
-            ladder.add(Message(at, sent, Hop(*hop), data))
+        for row in pickle.loads(zlib.decompress(self.data)):  # our own, see above
+            ladder.add(_message(row))
         return ladder

@@ -223,6 +223,12 @@ class AudioNegotiation:
         return f"v=0\r\no={origin}\r\n".encode() + body
 
 
+def check(offer: SessionDescription, local: LocalAudio) -> NegotiatedAudio:
+    """What would be agreed. Raises SdpError when `AudioNegotiation.answer` would find nothing."""
+    _, media, ours, theirs = _choose(offer, local, None)
+    return _agree(local, offer, media, ours, theirs, media.formats)
+
+
 def _choose(
     offer: SessionDescription, local: LocalAudio, codec: str | None
 ) -> tuple[int, MediaDescription, CodecInfo, Format]:

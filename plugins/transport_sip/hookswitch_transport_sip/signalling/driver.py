@@ -13,6 +13,7 @@ from hookswitch_transport_sip.sip.core import LookUp
 from hookswitch_transport_sip.sip.endpoint import UserAgent
 from hookswitch_transport_sip.sip.errors import ParseError
 from hookswitch_transport_sip.sip.events import Event
+from hookswitch_transport_sip.sip.framing import is_keep_alive
 from hookswitch_transport_sip.sip.hop import Hop, Target
 from hookswitch_transport_sip.sip.locating import locate
 
@@ -131,7 +132,7 @@ class Signalling:
 
     def received_datagram(self, data: bytes, hop: Hop) -> None:
         """A datagram; `settle` follows."""
-        if len(data) > 4:  # else a keep-alive
+        if not is_keep_alive(data):
             self._witness.saw(data, hop, sent=False)
         self._agent.receive_datagram(data, hop.address, ("", 0), self.now())
 

@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
         """Show that we are there, to the peer and to NATs on the way."""
         if self._transport is not None and not self._transport.is_closing():
             self.alive = self._loop.time()
+            self._framer.awaits_pong = True
             self._transport.write(KeepAlive.PING.value)
 
     def close(self) -> None:

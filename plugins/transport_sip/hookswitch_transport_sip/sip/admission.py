@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from . import session_timer
 from .config import EXTENSION_METHODS, Config
+from .errors import ParseError
+from .event_package import ALLOW_EVENTS, REFER, EventPackage
 from .message import Request
 
 
@@ -23,6 +25,7 @@ def refusal_of(request: Request, merged: bool, config: Config) -> Refusal | None
         _method(request, config)
         or _target(request, merged)
         or _extensions(request, config)
+        or _subscription(request)
         or _content(request, config)
         or _session_time(request, config)
     )
@@ -60,6 +63,17 @@ def _extensions(request: Request, config: Config) -> Refusal | None:
     knows = {tag.lower() for tag in (*request.supported, *request.require)}
     missing = [tag for tag in config.required if tag not in knows]
     return Refusal(421, (("Require", ", ".join(missing)),)) if missing else None
+
+
+def _subscription(request: Request) -> Refusal | None:
+    """Outside a dialog there is none to be had: those we know are made by a REFER (RFC 3515)."""
+    if request.method != "SUBSCRIBE" or request.to.tag is not None:
+        return None
+    try:
+        event = EventPackage.parse(request.headers.get("Event") or "")
+    except ParseError:
+        return Refusal(400)
+    return Refusal(403) if event.name == REFER else Refusal(489, (ALLOW_EVENTS,))
 
 
 def _content(request: Request, config: Config) -> Refusal | None:

@@ -21,6 +21,8 @@ class Answering:
         on_timeout: Callable[[float], None],
         now: float,
     ) -> None:
+        self.offered = bool(response.body) and transaction.request.sdp is None
+        """Whether the 2xx carries an offer, so that the ACK must bring the answer."""
         core.layer.respond(transaction, response, now)
         self._core = core
         self._transaction = transaction
@@ -29,11 +31,6 @@ class Answering:
         self._interval = core.config.timers.t1
         self._deadline = now + core.config.timers.patience
         self._alarm = self._next(now)
-
-    @property
-    def offered(self) -> bool:
-        """Whether the 2xx carries an offer, so that the ACK must bring the answer."""
-        return bool(self._response.body) and self._transaction.request.sdp is None
 
     def stop(self) -> None:
         """The ACK is here, or nobody waits for it any more."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from functools import partial
 
 from .address import NameAddr
-from .answering import Answering
 from .core import Core, HeaderItems, checked
 from .dialog import Dialog, DialogId
 from .digest_client import DigestClient
@@ -28,6 +26,7 @@ from .events import (
 from .exchange import Exchange
 from .grammar import is_token
 from .hop import Hop
+from .invited import Invited
 from .message import Request, Response
 from .offered import Offered, handle_update
 from .pending import Pending
@@ -37,6 +36,9 @@ from .referring import Referring
 from .reinvite import Reinvite
 from .session_timer import SessionTimer
 from .transaction.base import ServerTransaction
+
+_OF_ALL_USAGES = ("BYE", "NOTIFY", "SUBSCRIBE")
+"""Methods that mean something when the call is over and a transfer is not."""
 
 
 class CallState(Enum):
@@ -50,7 +52,7 @@ class CallState(Enum):
 class Call:
     """One call: its dialog, and all requests within it.
 
-    A method that handles a request has its place in `_handlers`; an extension adds one.
+    A method that handles a request has its place in `_HANDLERS`; an extension adds one.
     `referring` and `referral` are usages of the dialog that may outlive the call (RFC 5057).
     """
 
@@ -62,8 +64,7 @@ class Call:
         self.digest = digest
         self.state = CallState.EARLY
         self.dialog: Dialog | None = None
-        self._answerings: dict[int, Answering] = {}
-        self._invite: ServerTransaction | None = None
+        self.invited = Invited(self, self._ack_timed_out)
         self._first_invite: int | None = None
         self._bye_wanted: list[tuple[str, str]] | None = None
         self.timer = SessionTimer(self)
@@ -73,16 +74,6 @@ class Call:
         self._reinvite = Reinvite(self)
         self._registered: set[DialogId] = set()
         self._over = self._released = False
-        self._handlers: dict[str, Callable[[ServerTransaction, Request, float], None]] = {
-            "INVITE": self._on_invite,
-            "BYE": self._on_bye,
-            "INFO": self._on_info,
-            "OPTIONS": self._on_options,
-            "PRACK": self._on_prack,
-            "UPDATE": partial(handle_update, self),
-            "REFER": self.referral.handle,
-            "NOTIFY": self.referring.handle_notify,
-        }
 
     @property
     def is_confirmed(self) -> bool:
@@ -104,7 +95,7 @@ class Call:
     @property
     def is_answering_invite(self) -> bool:
         """Whether an INVITE of theirs is unanswered or our 2xx unacknowledged."""
-        return self._invite is not None or bool(self._answerings)
+        return self.invited.is_waiting or self.invited.is_unacknowledged
 
     @property
     def may_offer(self) -> bool:
@@ -119,7 +110,7 @@ class Call:
         self._require(CallState.CONFIRMED)
         items = checked(headers)
         self._end(now)
-        if self._answerings:
+        if self.invited.is_unacknowledged:
             self._bye_wanted = items
         else:
             self._send_bye(items, now)
@@ -152,12 +143,12 @@ class Call:
     def accept_reinvite(self, sdp: bytes, now: float) -> None:
         """Answer their re-INVITE, or make the offer it left to us."""
         self._require(CallState.CONFIRMED)
-        self._accept_invite(sdp, (), now)
+        self.invited.accept(sdp, (), now)
 
     def reject_reinvite(self, now: float, status: int = 488) -> None:
         """Refuse their re-INVITE; the session stays as it is."""
         self._require(CallState.CONFIRMED)
-        self._refuse_invite(status, None, (), now)
+        self.invited.refuse(status, None, (), now)
 
     def request(
         self,
@@ -200,13 +191,13 @@ class Call:
             return
         if dialog is not None:
             dialog.heard_from(transaction.source, request)
-        handler = self._handlers.get(request.method)
+        handler = _HANDLERS.get(request.method)
         if handler is None:
             self.respond(transaction, 405, now, self.core.capabilities())
-        elif self.state is CallState.ENDED and request.method not in ("BYE", "NOTIFY"):
+        elif self.state is CallState.ENDED and request.method not in _OF_ALL_USAGES:
             self.respond(transaction, 481, now)
         else:
-            handler(transaction, request, now)
+            handler(self, transaction, request, now)
 
     def dialog_of(self, request: Request) -> Dialog | None:
         """Find the dialog a request of theirs belongs to."""
@@ -219,10 +210,9 @@ class Call:
     def handle_ack(self, request: Request, now: float) -> None:
         """Take the ACK of a 2xx of ours."""
         number = request.cseq.number
-        answering = self._answerings.pop(number, None)
+        answering = self.invited.acknowledged(number)
         if answering is None:
             return
-        answering.stop()
         if answering.offered:
             self.confirmed_dialog.pending = Pending.NONE
         if self.is_confirmed:
@@ -235,7 +225,7 @@ class Call:
 
     def handle_cancel(self, request: Request, now: float) -> None:
         """Take the CANCEL of an INVITE not answered yet (section 9.2)."""
-        self._refuse_invite(487, None, (), now)
+        self.invited.refuse(487, None, (), now)
         self.core.emit(ReinviteCancelled(self))
 
     def lose(self, status: int, now: float) -> None:
@@ -249,7 +239,7 @@ class Call:
         if not self.is_confirmed:
             return
         self._end(now)
-        self._stop_answering()
+        self.invited.stop()
         self.core.emit(SessionExpired(self))
         self._send_bye([("Reason", 'SIP;cause=408;text="Session expired"')], now)
 
@@ -269,13 +259,13 @@ class Call:
         """Take a re-INVITE; two at a time are one too many (section 14.2)."""
         if self._reinvite.in_progress or (self.state is CallState.EARLY and self.owns_call_id):
             self.respond(transaction, 491, now)
-        elif self._invite is not None or self.offered.is_waiting:
+        elif self.invited.is_waiting or self.offered.is_waiting:
             delay = str(self.core.random.randint(0, 10))
             self.respond(transaction, 500, now, [("Retry-After", delay)])
-        elif any(answering.offered for answering in self._answerings.values()):
+        elif self.invited.offers:
             self.respond(transaction, 491, now)
         else:
-            self._hold_invite(transaction)
+            self.invited.hold(transaction)
             if request.sdp:
                 self.confirmed_dialog.pending = Pending.THEIRS
             self.core.emit(ReinviteReceived(self, request, request.sdp))
@@ -286,13 +276,13 @@ class Call:
             self._bye_crossed()
             return
         self._end(now)
-        self._stop_answering()
+        self.invited.stop()
         self.core.emit(ByeReceived(self, request))
         self._release()
 
     def _bye_crossed(self) -> None:
         """A BYE that ours still waits for an ACK to send is no longer needed."""
-        self._stop_answering()
+        self.invited.stop()
         if self._bye_wanted is not None:
             self._bye_wanted = None
             self._release()
@@ -315,55 +305,6 @@ class Call:
 
     # --- answering an INVITE ------------------------------------------------
 
-    def _hold_invite(self, transaction: ServerTransaction) -> None:
-        self._invite = transaction
-        self.core.invites[transaction] = self
-
-    def _take_invite(self) -> ServerTransaction:
-        if self._invite is None:
-            raise StateError("no INVITE waits for an answer")
-        return self._invite
-
-    def _drop_invite(self) -> None:
-        if self._invite is not None:
-            self.core.invites.pop(self._invite, None)
-            self._invite = None
-
-    def _accept_invite(self, sdp: bytes | None, headers: HeaderItems, now: float) -> None:
-        transaction = self._take_invite()
-        response = self._invite_response(200, None, headers)
-        response.headers.extend(self.core.capabilities())
-        response.headers.extend(self.timer.answer_headers(transaction.request, now))
-        if sdp:
-            response.set_body(sdp, "application/sdp")
-        number = transaction.request.cseq.number
-        answering = Answering(self.core, transaction, response, self._ack_timed_out, now)
-        self._answerings[number] = answering
-        self.confirmed_dialog.pending = Pending.OURS if answering.offered else Pending.NONE
-        self.confirmed_dialog.refresh_target(transaction.request)
-        self._drop_invite()
-
-    def _refuse_invite(
-        self, status: int, reason: str | None, headers: HeaderItems, now: float
-    ) -> None:
-        response = self._invite_response(status, reason, headers)
-        self.core.layer.respond(self._take_invite(), response, now)
-        self._drop_invite()
-        self.confirmed_dialog.pending = Pending.NONE
-        self.offer_settled(now)
-
-    def _invite_response(self, status: int, reason: str | None, headers: HeaderItems) -> Response:
-        request = self._take_invite().request
-        tag = self.confirmed_dialog.local.tag
-        response = Response.to_request(request, status, reason, to_tag=tag)
-        if status < 300:
-            routes = request.headers.get_all("Record-Route")
-            response.headers.extend(("Record-Route", route) for route in routes)
-            response.headers.add("Contact", str(self.contact_for(self._take_invite())))
-        response.headers.add("Server", self.core.config.user_agent)
-        response.headers.extend(checked(headers))
-        return response
-
     def contact_for(self, transaction: ServerTransaction) -> NameAddr:
         """Our Contact for the peer, reached as it reached us."""
         secure = transaction.request.uri.scheme == "sips"
@@ -371,24 +312,19 @@ class Call:
 
     def _ack_timed_out(self, now: float) -> None:
         was_up = self.is_confirmed
-        self._stop_answering()
+        self.invited.stop()
         self._end(now)
         if was_up:
             self.core.emit(AckTimedOut(self))
         self._send_bye(self._bye_wanted or [], now)
 
     def _after_ack(self, now: float) -> None:
-        if self._answerings:
+        if self.invited.is_unacknowledged:
             return
         if self._bye_wanted is not None:
             self._send_bye(self._bye_wanted, now)
         elif self.is_confirmed:
             self._reinvite.advance(now)
-
-    def _stop_answering(self) -> None:
-        for answering in self._answerings.values():
-            answering.stop()
-        self._answerings.clear()
 
     # --- the end ------------------------------------------------------------
 
@@ -399,8 +335,8 @@ class Call:
         self._reinvite.stop()
         self.offered.drop(now)
         self.referring.call_ended(now)
-        if self._invite is not None:
-            self._refuse_invite(487, None, (), now)
+        if self.invited.is_waiting:
+            self.invited.refuse(487, None, (), now)
 
     def _send_bye(self, headers: list[tuple[str, str]], now: float) -> None:
         """Send BYE; the dialog stays in the table so that a BYE crossing it gets 200."""
@@ -449,8 +385,8 @@ class Call:
         if self._released or self.referring.is_waiting or not self.referral.is_idle:
             return
         self._released = True
-        self._stop_answering()
-        self._drop_invite()
+        self.invited.stop()
+        self.invited.drop()
         for key in self._registered:
             self.core.dialogs.pop(key, None)
         self.core.emit(Released(self))
@@ -458,3 +394,19 @@ class Call:
     def _require(self, state: CallState) -> None:
         if self.state is not state:
             raise StateError(f"the call is {self.state.value}, not {state.value}")
+
+
+Handler = Callable[[Call, ServerTransaction, Request, float], None]
+
+_HANDLERS: dict[str, Handler] = {
+    "INVITE": lambda call, *it: call._on_invite(*it),
+    "BYE": lambda call, *it: call._on_bye(*it),
+    "INFO": lambda call, *it: call._on_info(*it),
+    "OPTIONS": lambda call, *it: call._on_options(*it),
+    "PRACK": lambda call, *it: call._on_prack(*it),
+    "UPDATE": handle_update,
+    "REFER": lambda call, *it: call.referral.handle(*it),
+    "SUBSCRIBE": lambda call, *it: call.referral.handle_subscribe(*it),
+    "NOTIFY": lambda call, *it: call.referring.handle_notify(*it),
+}
+"""One table for all calls: there are thousands."""

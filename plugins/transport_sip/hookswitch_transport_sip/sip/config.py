@@ -18,6 +18,7 @@ METHODS = (
     "UPDATE",
     "REFER",
     "NOTIFY",
+    "SUBSCRIBE",
 )
 EXTENSION_METHODS = frozenset(
     ("MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE")

@@ -15,6 +15,7 @@ from .digest_client import DigestClient
 from .errors import ParseError
 from .events import Event, RegisterReceived
 from .exchange import Exchange, OnResponse
+from .framing import is_keep_alive
 from .gate import Gate, is_new
 from .hop import Destination, Hop, Target
 from .message import Request, Response
@@ -151,7 +152,7 @@ class UserAgent:
         self, data: bytes, source: tuple[str, int], local: tuple[str, int], now: float
     ) -> None:
         """Take a datagram; whatever it holds, nothing is raised."""
-        if not data.strip(b"\r\n\0"):
+        if is_keep_alive(data):
             self._count("keep_alives")
             return
         self.receive_message(data, Hop(source[0], source[1], "UDP"), now)

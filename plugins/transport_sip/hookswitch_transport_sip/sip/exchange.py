@@ -126,8 +126,10 @@ class Exchange:
         if status in (401, 407) and self._may_retry(event.response):
             self.start(now)
             return
-        if status >= 200 and status not in (401, 407) and self._digest is not None:
-            self._digest.succeeded()
+        if status >= 200:
+            self._plain = self.request  # nobody sends it elsewhere
+            if status not in (401, 407) and self._digest is not None:
+                self._digest.succeeded()
         self._on_response(event.response, event.source, now)
 
     def _may_retry(self, response: Response) -> bool:

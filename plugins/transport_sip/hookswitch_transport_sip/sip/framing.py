@@ -32,6 +32,8 @@ class Framer:
         self._max_body = max_body
         self._buffer = bytearray()
         self._searched = 0
+        self.awaits_pong = False
+        """Whether a ping of ours is unanswered: the next CRLF is its pong, and no half ping."""
         self._wanted: int | None = None
         """Size of the message at the front, once its head is complete."""
 
@@ -62,7 +64,11 @@ class Framer:
         return message
 
     def _keep_alive(self) -> KeepAlive | None:
-        """Half a ping is no pong yet."""
+        """Half a ping is no pong yet, unless one is awaited."""
+        if self.awaits_pong and self._buffer.startswith(KeepAlive.PONG.value):
+            self.awaits_pong = False
+            self._drop(2)
+            return KeepAlive.PONG
         if self._buffer.startswith(KeepAlive.PING.value):
             self._drop(4)
             return KeepAlive.PING
@@ -87,6 +93,11 @@ class Framer:
     def _drop(self, size: int) -> None:
         del self._buffer[:size]
         self._searched, self._wanted = 0, None
+
+
+def is_keep_alive(datagram: bytes) -> bool:
+    """Whether a datagram is there only to show life, to us or to a NAT on its way."""
+    return not datagram.strip(b"\r\n\0")
 
 
 def _content_length(head: bytes) -> int:

@@ -103,7 +103,7 @@ class Headers:
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = [(canonical(name), value) for name, value in items]
-        self.index: dict[str, list[str]] | None = None
+        self.index: dict[str, tuple[str, ...]] | None = None
 
     @classmethod
     def of_canonical(cls, items: list[tuple[str, str]]) -> Headers:
@@ -173,11 +173,13 @@ class Headers:
         self._items.extend((canonical(name), value) for name, value in items)
         self.index = None
 
-    def _indexed(self) -> dict[str, list[str]]:
+    def _indexed(self) -> dict[str, tuple[str, ...]]:
         if self.index is None:
-            index: dict[str, list[str]] = {}
+            index: dict[str, tuple[str, ...]] = {}
             for name, value in self._items:
-                index.setdefault(name.lower(), []).append(value)
+                key = name.lower()
+                known = index.get(key)
+                index[key] = (value,) if known is None else (*known, value)
             self.index = index
         return self.index
 

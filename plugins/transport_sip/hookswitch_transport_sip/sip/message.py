@@ -52,6 +52,14 @@ class Message:
         self._views[name] = (self.headers.index, value)
         return value
 
+    def forget_views(self) -> None:
+        """Give back what was parsed: a message that is kept for long is rarely looked at again.
+
+        Thousands of them are kept at a time, and the garbage collector would look at every part.
+        """
+        self._views = {}
+        self.headers.index = None
+
     @property
     def via(self) -> Via:
         """The topmost Via."""

@@ -1,6 +1,7 @@
 """A REFER of theirs, and what we tell of its outcome (RFC 3515, RFC 4488).
 
 idle --REFER, 202--> open, NOTIFY 100; open --report 1xx--> open, NOTIFY;
+open --SUBSCRIBE--> open, NOTIFY of the latest; with Expires 0 the last one;
 open --report of a final status, time--> NOTIFY with the end of the subscription, idle;
 open --NOTIFY refused--> idle
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from .address import NameAddr
 from .alarms import Alarm
 from .errors import ParseError, StateError
+from .event_package import ALLOW_EVENTS, REFER, EventPackage
 from .events import ReferralDropped, ReferReceived
 from .hop import Hop
 from .message import Request, Response
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
     from .call import Call
 
 LIFETIME = 600
-"""Seconds after which we tell no more, whatever became of it."""
+"""Seconds after which we tell no more, whatever became of it, unless the peer asks for longer."""
+
+LONGEST = 3600
+"""Seconds we grant at once."""
+
+
+_FIRST = EventPackage(REFER)
+_TRYING = StatusLine(100, reason_phrase(100))
 
 
 class Referral:
@@ -34,13 +43,14 @@ class Referral:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._event = "refer"
+        self._event = _FIRST
+        self._number: int | None = None
         self._count = 0
         self._silent = False
         self._outbox: deque[tuple[StatusLine, SubscriptionState]] = deque()
         self._sending = False
         self._ends = 0.0
-        self._last = StatusLine(100, reason_phrase(100))
+        self._last = _TRYING
         self._alarm: Alarm | None = None
         self.is_open = False
         """Whether an outcome has yet to be reported."""
@@ -67,6 +77,30 @@ class Referral:
         self._accept(transaction, request, now)
         self._call.core.emit(ReferReceived(self._call, request, refer_to, replaces))
 
+    def handle_subscribe(
+        self, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        """Take a SUBSCRIBE: the subscription that the REFER made is prolonged or ended."""
+        try:
+            event = EventPackage.parse(request.headers.get("Event") or "")
+            expires = _expires(request)
+        except ParseError:
+            self._call.respond(transaction, 400, now)
+            return
+        if event.name != REFER:
+            self._call.respond(transaction, 489, now, [ALLOW_EVENTS])
+        elif (
+            not self.is_open
+            or self._silent
+            or not event.names(self._number, first=self._count == 1)
+        ):
+            self._call.respond(transaction, 481, now)
+        else:
+            self._call.confirmed_dialog.refresh_target(request)
+            contact = ("Contact", str(self._call.contact_for(transaction)))
+            self._call.respond(transaction, 200, now, [("Expires", str(expires)), contact])
+            self._subscribed(expires, now)
+
     def report(self, status: int, reason: str | None, now: float) -> None:
         """Tell how it goes; a status from 200 on is the last word."""
         if not self.is_open:
@@ -79,16 +113,35 @@ class Referral:
 
     def _accept(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         self._count += 1
-        self._event = "refer" if self._count == 1 else f"refer;id={request.cseq.number}"
+        self._number = request.cseq.number
+        self._event = _FIRST if self._count == 1 else EventPackage(REFER, str(self._number))
         unheard = (request.headers.get("Refer-Sub") or "").strip().lower().startswith("false")
         self._silent, self.is_open = unheard, True
         extra = [("Contact", str(self._call.contact_for(transaction)))]
         if unheard:
             extra.append(("Refer-Sub", "false"))
         self._call.respond(transaction, 202, now, extra)
-        self._ends = now + LIFETIME
-        self._alarm = self._call.core.alarms.set(self._ends, self._time_out)
+        self._live(LIFETIME, now)
         self.report(100, None, now)
+
+    def _subscribed(self, expires: int, now: float) -> None:
+        """Tell what is known, as every SUBSCRIBE wants it (RFC 6665 section 4.2.1.2)."""
+        if expires:
+            self._live(expires, now)
+            self._tell(self._last, SubscriptionState("active", expires), now)
+        else:
+            self._tell(self._last, SubscriptionState("terminated", reason="timeout"), now)
+            self._silent = True
+            self._call.core.emit(ReferralDropped(self._call))
+
+    def _live(self, seconds: int, now: float) -> None:
+        self._quiet()
+        self._ends = now + seconds
+        self._alarm = self._call.core.alarms.set(self._ends, self._time_out)
+
+    def _quiet(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     def _time_out(self, now: float) -> None:
         self._close(self._last, "timeout", now)
@@ -96,8 +149,7 @@ class Referral:
 
     def _close(self, line: StatusLine, reason: str, now: float) -> None:
         self.is_open = False
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._quiet()
         self._tell(line, SubscriptionState("terminated", reason=reason), now)
         if self.is_idle:
             self._call.usage_ended(now)
@@ -121,7 +173,7 @@ class Referral:
             request.headers.extend(
                 [
                     ("Contact", str(core.contact)),
-                    ("Event", self._event),
+                    ("Event", str(self._event)),
                     ("Subscription-State", str(state)),
                 ]
             )
@@ -146,6 +198,14 @@ class Referral:
         if self.is_open:
             self._silent = True
             self._call.core.emit(ReferralDropped(self._call))
+
+
+def _expires(request: Request) -> int:
+    """Seconds, as many as we grant. Raises ParseError."""
+    text = (request.headers.get("Expires") or str(LIFETIME)).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise ParseError("Expires", f"no number of seconds: {text[:40]!r}")
+    return min(int(text[:11]), LONGEST)
 
 
 def _refer_to(request: Request) -> NameAddr:

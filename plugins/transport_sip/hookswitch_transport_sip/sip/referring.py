@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from .address import NameAddr
 from .alarms import Alarm
 from .errors import ParseError, StateError
+from .event_package import ALLOW_EVENTS, REFER, EventPackage
 from .events import ReferFinished, ReferProgressed
-from .grammar import Params
 from .hop import Hop
 from .message import Request, Response
 from .sipfrag import CONTENT_TYPE, StatusLine
@@ -54,7 +54,7 @@ class Referring:
         """Take a NOTIFY."""
         status = self._problem(request)
         if status is not None:
-            extra = [("Allow-Events", "refer")] if status == 489 else []
+            extra = [ALLOW_EVENTS] if status == 489 else []
             self._call.respond(transaction, status, now, extra)
             return
         try:
@@ -74,14 +74,13 @@ class Referring:
             self._await(now + self._call.core.config.timers.patience)
 
     def _problem(self, request: Request) -> int | None:
-        event, semicolon, rest = (request.headers.get("Event") or "").partition(";")
-        if event.strip().lower() != "refer":
-            return 489
         try:
-            number = Params.parse(semicolon + rest, "Event").get("id")
+            event = EventPackage.parse(request.headers.get("Event") or "")
         except ParseError:
             return 400
-        if self._number is None or number not in (None, str(self._number)):
+        if event.name != REFER:
+            return 489
+        if not event.names(self._number, first=True):  # whoever has one at a time needs no id
             return 481
         return 415 if request.body and request.content_type != CONTENT_TYPE else None
 

@@ -251,6 +251,11 @@ class OutboundCall(Call):
             self.acknowledge(None, now)
         super()._end(now)
 
+    def _release(self) -> None:
+        """Its INVITE stays for half a minute, for what other branches of a fork may answer."""
+        super()._release()
+        self._started.request.forget_views()
+
     def _forget_early(self) -> None:
         for dialog in self._early.values():
             self.core.dialogs.pop(dialog.id, None)

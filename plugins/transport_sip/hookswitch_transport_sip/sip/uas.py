@@ -41,7 +41,7 @@ class InboundCall(Call):
         self._wanted: tuple[bytes | None, list[tuple[str, str]]] | None = None
         self._settled = False
         self._register(self.dialog)
-        self._hold_invite(transaction)
+        self.invited.hold(transaction)
         core.emit(InviteReceived(self, request, source, replaces))
 
     def ring(self, now: float, headers: HeaderItems = ()) -> None:
@@ -135,14 +135,14 @@ class InboundCall(Call):
             return
         (sdp, headers), self._wanted = self._wanted, None
         # the first session description counts, and later ones may have replaced it
-        self._accept_invite(None if self._settled else sdp, headers, now)
+        self.invited.accept(None if self._settled else sdp, headers, now)
         self._reliable.stop()
         self._quiet()
         self.state = CallState.CONFIRMED
 
     def _give_up(self, status: int, reason: str | None, headers: HeaderItems, now: float) -> None:
         self.offered.drop(now)
-        self._refuse_invite(status, reason, headers, now)
+        self.invited.refuse(status, reason, headers, now)
         self._release()
 
     def _prack_timed_out(self, now: float) -> None:
@@ -168,11 +168,11 @@ class InboundCall(Call):
     def _send_provisional(
         self, status: int, reason: str | None, sdp: bytes | None, headers: HeaderItems, now: float
     ) -> None:
-        response = self._invite_response(status, reason, headers)
+        response = self.invited.response(status, reason, headers)
         if sdp:
             response.set_body(sdp, "application/sdp")
         if not self._is_reliable(sdp):
-            self.core.layer.respond(self._take_invite(), response, now)
+            self.core.layer.respond(self.invited.transaction, response, now)
             return
         if sdp:
             offers = self.invite_request.sdp is None

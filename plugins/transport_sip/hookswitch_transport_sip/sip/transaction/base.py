@@ -10,6 +10,7 @@ from hookswitch_transport_sip.sip.hop import Hop
 from hookswitch_transport_sip.sip.message import Message, Request, Response
 
 from .events import ResponseReceived, TransactionEvent
+from .matching import Key, merge_key
 from .timers import Timers
 
 
@@ -23,6 +24,10 @@ class State(Enum):
     COMPLETED = "completed"
     CONFIRMED = "confirmed"
     TERMINATED = "terminated"
+
+
+_LINGERING = (State.ACCEPTED, State.COMPLETED)
+"""States that are only left for half a minute's silence: all has been said."""
 
 
 class Transaction:
@@ -84,6 +89,8 @@ class Transaction:
     def _enter(self, state: State, timer: str | None = None, when: float = 0.0) -> None:
         """Change state; the timers of the old one die with it."""
         self.state = state
+        if state in _LINGERING:
+            self.request.forget_views()
         self._armed.clear()
         if timer is not None:
             self._arm(timer, when)
@@ -136,6 +143,8 @@ class ServerTransaction(Transaction):
     ) -> None:
         super().__init__(request, hop, timers)
         self.source = source or hop
+        self.path: Key | None = merge_key(request)
+        """By which the same request is known that comes another way."""
         self._last: bytes | None = None
 
     def start(self, now: float) -> None:

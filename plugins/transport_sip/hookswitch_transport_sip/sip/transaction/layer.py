@@ -15,7 +15,7 @@ from .base import ClientTransaction, ServerTransaction, Transaction
 from .events import AckReceived, RequestReceived, ResponseReceived, TransactionEvent
 from .invite_client import InviteClient
 from .invite_server import InviteServer
-from .matching import Key, client_key, merge_key, server_key, stamp_via
+from .matching import Key, client_key, server_key, stamp_via
 from .non_invite_client import NonInviteClient
 from .non_invite_server import NonInviteServer
 from .timers import Timers
@@ -105,7 +105,7 @@ class TransactionLayer:
         self._servers[key] = transaction
         self._keys[transaction] = key
         self._by_hop.setdefault(hop, set()).add(transaction)
-        path = merge_key(request)
+        path = transaction.path
         merged = path is not None and self._merges.setdefault(path, transaction) is not transaction
         self._events.append(RequestReceived(transaction, request, source, merged))
         transaction.start(now)
@@ -207,7 +207,8 @@ class TransactionLayer:
             del self._clients[key]
             return
         del self._servers[key]
-        path = merge_key(transaction.request)
+        assert isinstance(transaction, ServerTransaction)
+        path = transaction.path
         if path is not None and self._merges.get(path) is transaction:
             del self._merges[path]
 

@@ -37,7 +37,8 @@ def merge_key(request: Request) -> Key | None:
     """Name a request independently of its path; None within a dialog."""
     if request.to.tag is not None:
         return None
-    return request.from_.tag, request.call_id, request.cseq
+    cseq = request.cseq
+    return request.from_.tag, request.call_id, cseq.number, cseq.method
 
 
 def stamp_via(request: Request, source: Hop) -> None:
