@@ -17,8 +17,8 @@ async def tidy_api(server: Server, events: Events) -> AsyncIterator[Api]:
         left = await left_over(client, events)
         for room in await client.get("/rooms"):
             await client.delete(f"/rooms/{room['id']}", 200)
-    assert left == []
-    assert server.errors == []
+    assert left == [], left
+    assert server.errors == [], server.errors
 
 
 async def left_over(api: Api, events: Events) -> list[str]:

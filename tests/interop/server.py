@@ -114,7 +114,7 @@ class Server:
         finally:
             self.close()
         assert status == 0, self.log
-        assert self.errors == []
+        assert self.errors == [], self.errors
         processes.until_gone(self._workers)
 
     def kill(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -77,3 +79,38 @@ async def test_who_speaks_first_does_not_keep_the_call(
                 await api.delete(f"/legs/{ringing['leg_id']}", 202)
                 await events.ended(str(ringing["leg_id"]))
             await callers.succeeded(2)
+
+
+async def test_a_source_that_was_found_is_known_to_the_next_media_worker(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    """The phone is where nobody said it would be, and silent when the worker dies."""
+    server.expected.append(r"worker media-0 died \(status -9\)")
+    loop = asyncio.get_running_loop()
+    async with (
+        opened(partial(RtpPeer, PHONE), "127.0.0.3") as phone,
+        opened(partial(RtpPeer, LISTENER)) as named,
+    ):
+        ports = tmp_path / "ports.csv"
+        ports.write_text(f"SEQUENTIAL\n{named.port}\n")
+        async with sipp(
+            "caller_with_media_elsewhere.xml",
+            tmp_path,
+            *("-inf", str(ports)),
+            target=server.sip_port,
+        ) as caller:
+            ringing = await answer(api, events, None)
+            await named.hears_after(0)
+            phone.target = named.heard[-1].source
+            async with speaking([phone]):
+                await count_of(phone, 20)
+            (worker,) = server.workers
+            os.kill(worker, signal.SIGKILL)
+            await processes.until(lambda: server.workers not in ([], [worker]), 10)
+            before = len(named.heard)
+            await phone.hears_after(loop.time())
+            await count_of(phone, 20)
+            assert len(named.heard) == before
+            await api.delete(f"/legs/{ringing['leg_id']}", 202)
+            await events.ended(str(ringing["leg_id"]))
+            await caller.succeeded()

@@ -257,12 +257,13 @@ class CallMedia:
         if self._params_in_use is None:
             return
         self._learned, self._learned_for = source, self._params_in_use.remote
-        self._tell({"learned": source})
+        self._switch.spawn(self._tell({"learned": source}))
 
-    def _tell(self, params: Mapping[str, Any]) -> None:
+    async def _tell(self, params: Mapping[str, Any]) -> None:
         """Change parameters of the port, now and for whoever opens it again."""
         port = self._leg.id
-        self._switch.spawn(self._switch.media.apply_to(port, UpdatePort(port, params)))
+        with contextlib.suppress(CommandError):  # it is closed already
+            await self._switch.media.apply_to(port, UpdatePort(port, params))
 
     def _remember_rollover(self, count: int) -> None:
         """Whoever opens the port again must know it."""
@@ -270,7 +271,7 @@ class CallMedia:
             return
         self._rollover = self._in_use.srtp.receives, count
         keys = self._with_rollover(self._in_use.srtp)
-        self._tell({"srtp": asdict(keys)})
+        self._switch.spawn(self._tell({"srtp": asdict(keys)}))
 
     def _with_rollover(self, keys: SrtpKeys) -> SrtpKeys:
         """With what is known of the peer's count, as long as its key is the same."""
