@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,7 @@ from . import processes
 
 PASSWORD = "opensesame"
 
-_CONFIG = """\
-#!KAMAILIO
-listen=udp:127.0.0.1:{port}
-children=1
-tcp_children=1
-disable_tcp=yes
+MODULES = """\
 log_stderror=yes
 debug=1
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
@@ -34,7 +29,27 @@ loadmodule "pv.so"
 loadmodule "maxfwd.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
-loadmodule "usrloc.so"
+"""
+"""What every proxy needs."""
+
+IN_DIALOG = """\
+    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+    if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
+    if (has_totag()) {
+        if (loose_route()) { t_relay(); } else if (is_method("ACK")) { t_relay(); }
+        else { sl_send_reply("404", "Not here"); }
+        exit;
+    }
+"""
+"""What every proxy does with requests that belong to something it has seen."""
+
+_CONFIG = """\
+#!KAMAILIO
+listen=udp:127.0.0.1:{port}
+children=1
+tcp_children=1
+disable_tcp=yes
+{modules}loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "auth.so"
 loadmodule "kex.so"
@@ -46,14 +61,7 @@ modparam("registrar", "max_expires", 3600)
 modparam("usrloc", "timer_interval", 1)
 modparam("path", "use_received", 0)
 request_route {{
-    if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
-    if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
-    if (has_totag()) {{
-        if (loose_route()) {{ t_relay(); }} else if (is_method("ACK")) {{ t_relay(); }}
-        else {{ sl_send_reply("404", "Not here"); }}
-        exit;
-    }}
-    {edge}
+{in_dialog}    {edge}
     remove_hf("Route");
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}
     if (is_method("REGISTER")) {{
@@ -112,18 +120,27 @@ async def kamailio(
 ) -> AsyncIterator[Kamailio]:
     """Run it on loopback, all it writes in a folder of its own: as a PBX, or as the edge of a
     server on this port."""
-    processes.need("kamailio")
     port = port or processes.free_port()
-    _furnish(
-        folder,
-        _CONFIG.format(
-            port=port,
-            nonce_seconds=nonce_seconds,
-            min_expires=min_expires,
-            password=PASSWORD,
-            edge="" if edge_of is None else _EDGE.format(port=edge_of),
-        ),
+    config = _CONFIG.format(
+        modules=MODULES,
+        in_dialog=IN_DIALOG,
+        port=port,
+        nonce_seconds=nonce_seconds,
+        min_expires=min_expires,
+        password=PASSWORD,
+        edge="" if edge_of is None else _EDGE.format(port=edge_of),
     )
+    async with running(folder, config, port):
+        yield Kamailio(port)
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, config: str, port: int, protocols: Sequence[str] = ("udp",)
+) -> AsyncIterator[None]:
+    """Run it with a configuration, until it is there by these protocols and then meanwhile."""
+    processes.need("kamailio")
+    _furnish(folder, config)
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             "kamailio",
@@ -136,10 +153,11 @@ async def kamailio(
         )
     try:
         try:
-            await processes.until_bound(port)
+            for protocol in protocols:
+                await processes.until_bound(port, protocol=protocol)
         except TimeoutError:
             raise AssertionError((folder / "log").read_text()) from None
-        yield Kamailio(port)
+        yield
     finally:
         if process.returncode is None:
             process.terminate()

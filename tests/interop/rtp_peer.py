@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from tests.sound import level, tone
 
 from . import processes
 from .g711 import pack_ulaw, unpack_ulaw
+from .speakers import Speaker, all_speaking
 
 RATE, FRAME = 8000, 160
 RUN = 10
@@ -31,22 +31,17 @@ class Heard:
     audio: bytes
 
 
-class RtpPeer(asyncio.DatagramProtocol):
+class RtpPeer(Speaker):
     """One RTP socket, PCMU in packets of 20 ms."""
 
     def __init__(self, frequency: float) -> None:
-        self.frequency = frequency
+        super().__init__()
+        self.frequency, self._ssrc = frequency, int(frequency)
         self.heard: list[Heard] = []
+        self.target: tuple[str, int] | None = None
+        """Whereto it speaks; unless set, to where it last heard somebody."""
         self.sent = 0
         self._say = pack_ulaw(tone(frequency, 1.0, RATE))
-        self._transport: Any = None
-
-    @property
-    def port(self) -> int:
-        return int(self._transport.get_extra_info("sockname")[1])
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if len(data) == 12 + FRAME:
@@ -54,11 +49,13 @@ class RtpPeer(asyncio.DatagramProtocol):
             self.heard.append(Heard(at, addr, data[12:]))
 
     def speak(self) -> None:
-        """Send the next packet, once it is known whereto."""
-        if self.heard:
-            header = struct.pack("!BBHII", 0x80, 0, self.sent & 0xFFFF, self.sent * FRAME, 77)
+        target = self.target or (self.heard[-1].source if self.heard else None)
+        if target is not None:
+            header = struct.pack(
+                "!BBHII", 0x80, 0, self.sent & 0xFFFF, self.sent * FRAME, self._ssrc
+            )
             begin = self.sent * FRAME % len(self._say)
-            self._transport.sendto(header + self._say[begin : begin + FRAME], self.heard[-1].source)
+            self._transport.sendto(header + self._say[begin : begin + FRAME], target)
             self.sent += 1
 
     def heard_from(self, frequency: float, since: float, dbfs: float = -12.0) -> float | None:
@@ -86,35 +83,10 @@ class RtpPeer(asyncio.DatagramProtocol):
         """Wait until it hears anything after some time of the loop."""
         await processes.until(lambda: bool(self.heard) and self.heard[-1].at > when, within)
 
-    def close(self) -> None:
-        self._transport.close()
-
 
 @asynccontextmanager
 async def rtp_peers(frequencies: np.ndarray) -> AsyncIterator[list[RtpPeer]]:
     """Peers that speak all the time, each at its own frequency."""
-    loop = asyncio.get_running_loop()
-    peers: list[RtpPeer] = []
-    for frequency in frequencies.tolist():
-        _, peer = await loop.create_datagram_endpoint(
-            partial(RtpPeer, frequency), local_addr=("127.0.0.1", 0)
-        )
-        peers.append(peer)
-    talking = asyncio.create_task(_talk(peers))
-    try:
+    makes = [partial(RtpPeer, frequency) for frequency in frequencies.tolist()]
+    async with all_speaking(makes) as peers:
         yield peers
-    finally:
-        talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
-        for peer in peers:
-            peer.close()
-
-
-async def _talk(peers: list[RtpPeer]) -> None:
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    while True:
-        for peer in peers:
-            peer.speak()
-        due += 0.02
-        await asyncio.sleep(due - loop.time())

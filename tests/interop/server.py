@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import processes
@@ -20,8 +22,12 @@ _API = re.compile(r"API on http://\S+:(\d+)")
 class Server:
     """``hookswitch serve`` on free ports of loopback; `start` returns when it is ready."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, program: tuple[str, ...] = ("-m", "hookswitch"), **settings: str
+    ) -> None:
+        """``program`` is what Python runs."""
         self.folder = folder
+        self._program = program
         self.settings = settings
         self.expected: list[str] = []
         """Patterns of error lines a test provokes on purpose."""
@@ -76,7 +82,7 @@ class Server:
             **self.settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "default", "-m", "hookswitch", "serve"],
+            [sys.executable, "-W", "default", *self._program, "serve"],
             env={**kept, **settings},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -108,7 +114,7 @@ class Server:
         finally:
             self.close()
         assert status == 0, self.log
-        assert self.errors == []
+        assert self.errors == [], self.errors
         processes.until_gone(self._workers)
 
     def kill(self) -> None:
@@ -158,6 +164,20 @@ class Server:
                 self._more.notify_all()
         with self._more:
             self._more.notify_all()
+
+
+@contextmanager
+def serving(
+    folder: Path, *, program: tuple[str, ...] = ("-m", "hookswitch"), **settings: str
+) -> Iterator[Server]:
+    """A server that runs, and at the end is stopped, cleanly."""
+    server = Server(folder, program=program, **settings)
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.close()
 
 
 def _is_bad(line: str) -> bool:

@@ -106,6 +106,16 @@ _MACROS = {
     "sdp": _SDP.format(version=1, port="[media_port]", direction="sendrecv"),
     "sdp-plain": _SDP_PLAIN.format(version=1, port="[media_port]", direction="sendrecv"),
     "sdp-stream": _SDP.format(version=1, port="[rtpstream_audio_port]", direction="sendrecv"),
+    **{
+        f"sdp-{name}": _SDP.format(version=1, port="[media_port]", direction="sendrecv").replace(
+            "[media_ip]", host
+        )
+        for name, host in (
+            ("bad-address", "999.1.1.1"),
+            ("unknown-host", "phone.invalid"),
+            ("named-host", "localhost"),
+        )
+    },
     "sdp-elsewhere": _SDP.format(version=1, port="[field0]", direction="sendrecv"),
     "sdp-sendonly": _SDP.format(version=2, port="[media_port]", direction="sendonly"),
     "sdp-recvonly": _SDP.format(version=2, port="[media_port]", direction="recvonly"),

@@ -12,18 +12,13 @@ from tests.sound import level
 from .baresip import RATE, baresip
 from .border import border
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("server"), SIP_TCP_ENABLED="true")
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("server"), SIP_TCP_ENABLED="true") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 async def all_by_tcp(api: Api, leg: str, port: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 
 PASSWORD = "wonderland"
@@ -18,17 +18,12 @@ PASSWORD = "wonderland"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_DOMAIN="example.com",
         SIP_TRUST_HEADERS_FROM="authenticated",
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 def ha1(function: Any) -> str:

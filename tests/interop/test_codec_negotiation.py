@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 from .voice_peer import VoicePeer, voice_peers
 
@@ -25,13 +25,8 @@ MAPS = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("server"), SIP_CODECS="opus,PCMU,PCMA")
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("server"), SIP_CODECS="opus,PCMU,PCMA") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 def sdp(port: int, *codecs: str, version: int = 1, proto: str = "RTP/AVP", more: str = "") -> str:

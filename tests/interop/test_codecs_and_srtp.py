@@ -16,7 +16,7 @@ from tests.sound import level, longest_gap_ms
 from . import processes
 from .baresip import Baresip, Voice, baresip, call_in
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 
 ALICE, BOB = 425.0, 1030.0
 SENT = -12.0
@@ -38,13 +38,8 @@ CASES = [
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    running = Server(folder, SIP_CODECS="opus,G722,PCMA,PCMU", SIP_SRTP="preferred")
-    try:
-        running.start()
+    with serving(folder, SIP_CODECS="opus,G722,PCMA,PCMU", SIP_SRTP="preferred") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 async def call_out(phone: Baresip, api: Api, events: Events, room: str, **fields: object) -> str:

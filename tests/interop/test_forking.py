@@ -14,25 +14,20 @@ from tests.sound import level
 from .baresip import RATE, Baresip, baresip
 from .client import Api, Events
 from .kamailio import kamailio
-from .server import Server
+from .server import Server, serving
 
 AOR = "sip:alice@example.com"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_DOMAIN="example.com",
         SIP_INBOUND_REGISTER_DEFAULT="accept",
         SIP_INBOUND_AUTH_CONSULT_TIMEOUT_MS="0",
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 @asynccontextmanager

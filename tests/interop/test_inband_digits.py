@@ -11,7 +11,7 @@ from . import capture
 from .baresip import baresip
 from .client import Api, Events
 from .linphone import RUNNING, linphone
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 from .test_digits import numbered, told
 
@@ -19,13 +19,8 @@ from .test_digits import numbered, told
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that listens to phones that take no telephone events."""
-    running = Server(tmp_path_factory.mktemp("server"), SIP_INBAND_DTMF="auto")
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("server"), SIP_INBAND_DTMF="auto") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 @pytest.mark.parametrize(("sdp", "digits"), [("sdp-plain", "0123456789*#ABCD55"), ("sdp", "")])

@@ -13,7 +13,7 @@ from tests.waves import read_wav, write_wav
 
 from .baresip import RATE, baresip, call_in
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 
 ALICE, BOB = 425.0, 1030.0
 SENT = -12.0
@@ -27,13 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Server]:
     settings = {"MEDIA_DIR": str(folder), "RECORDING_DIR": str(folder / "recordings")}
-    running = Server(tmp_path_factory.mktemp("server"), **settings)
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("server"), **settings) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 def onsets(audio: np.ndarray) -> list[int]:

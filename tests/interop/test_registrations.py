@@ -12,24 +12,19 @@ import pytest
 from . import processes
 from .baresip import Baresip, baresip
 from .client import Api, Event, Events, api_of, events_of
-from .server import Server
+from .server import Server, serving
 
 PASSWORD = "wonderland"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_DOMAIN="example.com",
         SIP_REGISTRATION_MIN_EXPIRES_SECONDS="1",
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from .client import Api, Events, api_of, events_of
 from .rtp_peer import rtp_peers
-from .server import Server
+from .server import Server, serving
 from .sipp import session, sipp
 
 
@@ -131,13 +131,8 @@ async def test_media_follows_the_branches_of_a_fork(
 
 @pytest.fixture(scope="module")
 def insisting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("insisting"), SIP_100REL="required")
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("insisting"), SIP_100REL="required") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 async def test_a_server_that_insists(insisting: Server, tmp_path: Path) -> None:

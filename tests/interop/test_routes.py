@@ -13,7 +13,7 @@ from . import processes
 from .callee import PASSWORD, USER, callee
 from .client import Api, Event, Events
 from .name_server import name_server
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 
 DNS_PORT = processes.free_port()
@@ -34,18 +34,13 @@ RECORDS = (
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_TCP_ENABLED="true",
         SIP_DNS_SERVERS=f"127.0.0.1:{DNS_PORT}",
         SIP_DEBUG="true",
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 @pytest_asyncio.fixture

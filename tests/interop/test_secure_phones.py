@@ -15,7 +15,7 @@ from tests.sound import level
 from .baresip import RATE, Baresip, Line, baresip, call_in
 from .client import Api, Events
 from .linphone import RELEASED, RUNNING, linphone
-from .server import Server
+from .server import Server, serving
 
 ALICE, BOB = 425.0, 1030.0
 SENT = -12.0
@@ -45,20 +45,15 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, papers: Papers) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_TCP_ENABLED="true",
         SIP_BIND_IP6="::1",
         SIP_TLS_PORT="0",
         SIP_TLS_CERT=str(papers.ours),
         SIP_TLS_CA=str(papers.authority),
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 def line_of(kind: str, papers: Papers) -> Line:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from .client import Api, Events, api_of, events_of
-from .server import Server
+from .application import tidy_api
+from .client import Api, Events, events_of
+from .server import Server, serving
 from .sipp import sipp
 
 
@@ -152,13 +153,8 @@ def _quoted(text: str) -> str:
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Sessions of a few seconds, so that nobody has to wait for a quarter of an hour."""
     settings = {"SIP_SESSION_EXPIRES": "4", "SIP_MIN_SE": "2"}
-    running = Server(tmp_path_factory.mktemp("quick"), **settings)
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("quick"), **settings) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 @pytest_asyncio.fixture
@@ -168,11 +164,9 @@ async def quick_events(quick: Server) -> AsyncIterator[Events]:
 
 
 @pytest_asyncio.fixture
-async def quick_api(quick: Server) -> AsyncIterator[Api]:
-    async with api_of(quick.url) as api:
+async def quick_api(quick: Server, quick_events: Events) -> AsyncIterator[Api]:
+    async with tidy_api(quick, quick_events) as api:
         yield api
-        assert await api.get("/legs") == []
-    assert quick.errors == []
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,34 @@ async def test_a_caller_is_turned_away(
         await caller.succeeded()
 
 
+@pytest.mark.parametrize(("sdp", "status"), [("bad-address", 400), ("unknown-host", 488)])
+async def test_a_call_with_nowhere_to_send_audio_to_does_not_ring(
+    server: Server, api: Api, events: Events, tmp_path: Path, sdp: str, status: int
+) -> None:
+    async with sipp(
+        "caller_is_refused.xml",
+        tmp_path,
+        target=server.sip_port,
+        fields={"status": str(status)},
+        sdp=f"sdp-{sdp}",
+    ) as caller:
+        await caller.succeeded()
+        assert "SIP/2.0 180" not in caller.messages
+    assert not [each for each in events.all if each["type"] == "leg.ringing"]
+
+
+async def test_a_call_whose_audio_goes_to_a_named_host(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp(
+        "caller_hangs_up.xml", tmp_path, target=server.sip_port, sdp="sdp-named-host"
+    ) as caller:
+        leg = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{leg}/answer", 202)
+        await events.ended(leg)
+        await caller.succeeded()
+
+
 async def test_an_unknown_reason_changes_nothing(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:

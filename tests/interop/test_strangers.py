@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .client import Api, Events
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 
 SCANNER = "127.0.0.66"
@@ -32,7 +32,7 @@ Content-Length: 0
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_DOMAIN="example.com",
         SIP_INBOUND_REGISTER_DEFAULT="accept",
@@ -40,13 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         SIP_THROTTLE_BURST=str(BURST),
         SIP_THROTTLE_PER_SECOND="0.01",
         SIP_THROTTLE_EXEMPT="127.0.0.1",
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 class Scanner(asyncio.DatagramProtocol):

@@ -10,19 +10,14 @@ import pytest
 
 from . import processes
 from .client import Api, Event, Events
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("server"), SIP_TCP_ENABLED="true")
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("server"), SIP_TCP_ENABLED="true") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 def test_tcp_has_the_port_of_udp(server: Server) -> None:

@@ -13,9 +13,10 @@ import pytest_asyncio
 
 from tests.sound import level
 
+from .application import tidy_api
 from .baresip import RATE, Baresip, baresip, call_in
-from .client import Api, Events, api_of, events_of
-from .server import Server
+from .client import Api, Events, events_of
+from .server import Server, serving
 from .sipp import Sipp, sipp
 
 CAROL = "sip:carol@127.0.0.1:9"
@@ -275,13 +276,8 @@ async def test_a_caller_takes_over_nothing(
 
 @pytest.fixture(scope="module")
 def dialling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("dialling"), SIP_REFER_AUTO_DIAL="true")
-    try:
-        running.start()
+    with serving(tmp_path_factory.mktemp("dialling"), SIP_REFER_AUTO_DIAL="true") as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 @pytest_asyncio.fixture
@@ -291,11 +287,9 @@ async def heard(dialling: Server) -> AsyncIterator[Events]:
 
 
 @pytest_asyncio.fixture
-async def asked(dialling: Server) -> AsyncIterator[Api]:
-    async with api_of(dialling.url) as api:
+async def asked(dialling: Server, heard: Events) -> AsyncIterator[Api]:
+    async with tidy_api(dialling, heard) as api:
         yield api
-        assert await api.get("/legs") == []
-    assert dialling.errors == []
 
 
 async def in_room(api: Api, events: Events) -> str:

@@ -16,7 +16,7 @@ from . import processes
 from .baresip import RATE, Baresip, baresip
 from .client import Api, Events, api_of, events_of
 from .kamailio import PASSWORD, Kamailio, kamailio
-from .server import Server
+from .server import Server, serving
 from .sipp import sipp
 
 UNAVAILABLE = {"status": "503", "phrase": "Service Unavailable"}
@@ -25,17 +25,12 @@ BUSY = {"status": "486", "phrase": "Busy Here"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(
+    with serving(
         tmp_path_factory.mktemp("server"),
         SIP_OUTBOUND_REGISTRATION_FAILURE_BACKOFF_MAX_MS="500",
         SIP_TRUST_HEADERS_FROM="trunks",
-    )
-    try:
-        running.start()
+    ) as running:
         yield running
-        running.stop()
-    finally:
-        running.close()
 
 
 async def trunk_to(api: Api, pbx: Kamailio, **fields: Any) -> str:

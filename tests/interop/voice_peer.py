@@ -7,7 +7,6 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -16,22 +15,20 @@ from hookswitch.plugins.builtin import load_plugins
 from hookswitch_transport_sip.rtp.media import load_codec
 from tests.sound import level, tone
 
+from .speakers import Speaker, all_speaking
+
 ONE = np.zeros(1, np.intp)
 
 
-class VoicePeer(asyncio.DatagramProtocol):
+class VoicePeer(Speaker):
     """One RTP socket that says a tone in one codec, and understands that codec only."""
 
     def __init__(self, frequency: float, codec: str, payload_type: int) -> None:
+        super().__init__()
         self.frequency = frequency
-        self._transport: Any = None
         self._target: tuple[str, int] | None = None
         self._sequence = 0
         self.change(codec, payload_type)
-
-    @property
-    def port(self) -> int:
-        return int(self._transport.get_extra_info("sockname")[1])
 
     def change(self, codec: str, payload_type: int) -> None:
         """Speak, and understand, another codec from now on."""
@@ -44,9 +41,6 @@ class VoicePeer(asyncio.DatagramProtocol):
         self._timestamp = 0
         self._heard: list[np.ndarray] = []
         self.foreign = 0
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._target = addr
@@ -61,7 +55,6 @@ class VoicePeer(asyncio.DatagramProtocol):
         self._heard.append(pcm[0])
 
     def speak(self) -> None:
-        """Send the next packet, once it is known whereto."""
         if self._target is None:
             return
         size = self.info.sample_rate // 50
@@ -89,35 +82,9 @@ class VoicePeer(asyncio.DatagramProtocol):
                     if abs(found - dbfs) < 1.5:
                         return
 
-    def close(self) -> None:
-        self._transport.close()
-
 
 @asynccontextmanager
 async def voice_peers(*voices: tuple[float, str, int]) -> AsyncIterator[list[VoicePeer]]:
     """Peers that speak all the time: frequency, codec, payload type of each."""
-    loop = asyncio.get_running_loop()
-    peers: list[VoicePeer] = []
-    for voice in voices:
-        _, peer = await loop.create_datagram_endpoint(
-            partial(VoicePeer, *voice), local_addr=("127.0.0.1", 0)
-        )
-        peers.append(peer)
-    talking = asyncio.create_task(_talk(peers))
-    try:
+    async with all_speaking([partial(VoicePeer, *voice) for voice in voices]) as peers:
         yield peers
-    finally:
-        talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
-        for peer in peers:
-            peer.close()
-
-
-async def _talk(peers: list[VoicePeer]) -> None:
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    while True:
-        for peer in peers:
-            peer.speak()
-        due += 0.02
-        await asyncio.sleep(due - loop.time())

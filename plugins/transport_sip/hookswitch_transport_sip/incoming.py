@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,15 @@ from hookswitch.plugin import LegOptions, LegState, OfferedCodec, Unavailable, W
 
 from .doorkeeper import Admitted
 from .inbound import InboundSipCall
+from .offered import Offered
 from .replacement import replacement_options
 from .rtp.keys import SrtpKeys
 from .sdp.audio import LocalAudio
 from .sdp.description import SessionDescription
-from .sdp.errors import SdpError
+from .sdp.errors import NotAcceptable, SdpError
 from .sdp.negotiation import check
 from .sdp.streams import offered_codecs
+from .sip.call import CallState
 from .sip.events import InviteReceived
 from .sip.message import Request
 from .sip.uri import format_host
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from .transport import SipTransport
 
 log = logging.getLogger(__name__)
+
+LOOK_UP_S = 4.0
+"""Seconds that looking up the hosts of an offer may take; the caller has got 100 meanwhile."""
 
 RETRY_AFTER = ("Retry-After", "5")
 """Seconds a caller we have no room for is asked to wait."""
@@ -47,17 +53,46 @@ class Incoming:
 
     def take(self, event: InviteReceived) -> None:
         """Answer an INVITE at once, or have it ring."""
-        transport, dialogue, request = self._transport, event.call, event.request
+        transport, request = self._transport, event.request
         now = transport.signalling.now()
         admitted = transport.doorkeeper.admit(event, transport.callers.identity(event), now)
         if admitted is None:
             return
         try:
-            offered = None if request.sdp is None else self._offered(request.sdp)
+            offer = None if request.sdp is None else self._offered(request.sdp)
         except SdpError as error:
-            log.info("INVITE from %s refused: %s", event.source.host, error)
-            dialogue.reject(error.status, now)
+            self._refuse(event, error)
             return
+        if offer is None or offer.is_numeric:
+            self._make_leg(event, admitted, offer)
+        else:
+            transport.switch.spawn(self._look_up(event, admitted, offer))
+
+    def _refuse(self, event: InviteReceived, error: SdpError) -> None:
+        log.info("INVITE from %s refused: %s", event.source.host, error)
+        event.call.reject(error.status, self._transport.signalling.now())
+
+    async def _look_up(self, event: InviteReceived, admitted: Admitted, offer: Offered) -> None:
+        """An offer that names its hosts: nothing rings before it is known that they exist."""
+        error = None
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                await offer.look_up()
+        except OSError as failure:
+            error = NotAcceptable(f"no such host: {failure}")
+        if event.call.state is not CallState.EARLY:
+            return  # the caller gave up meanwhile
+        if error is not None:
+            self._refuse(event, error)
+        else:
+            self._make_leg(event, admitted, offer)
+        self._transport.signalling.settle()
+
+    def _make_leg(self, event: InviteReceived, admitted: Admitted, offer: Offered | None) -> None:
+        """Have a call ring that can be answered."""
+        transport, dialogue, request = self._transport, event.call, event.request
+        now = transport.signalling.now()
+        offered = None if offer is None else offer.codecs
         options = _options(request, admitted)
         replaced = transport.call_of(event.replaces)
         if event.replaces is not None:
@@ -97,14 +132,15 @@ class Incoming:
         if call.replaces is not None or switch.route(leg):
             call.answer(None)
 
-    def _offered(self, sdp: bytes) -> tuple[OfferedCodec, ...]:
-        """The codecs of an offer. Raises SdpError when we could not answer it."""
+    def _offered(self, sdp: bytes) -> Offered:
+        """What an offer holds. Raises SdpError when we could not answer it."""
         offer = SessionDescription.parse(sdp)
-        check(offer, self._likely)
+        agreed = check(offer, self._likely)
         usual = self._transport.codecs.usual
-        return tuple(
+        codecs = tuple(
             OfferedCodec(**each | {"name": usual(each["name"])}) for each in offered_codecs(offer)
         )
+        return Offered(codecs, (agreed.remote, agreed.remote_rtcp))
 
 
 def _options(request: Request, admitted: Admitted) -> LegOptions:

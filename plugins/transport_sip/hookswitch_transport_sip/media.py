@@ -8,8 +8,9 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, replace
+from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
@@ -20,7 +21,7 @@ from hookswitch.plugin import Conflict, HookswitchError, Leg, Switch
 from .call_text import CallText
 from .numeric import numeric
 from .rtp.keys import SrtpKeys
-from .rtp.params import RtpParams
+from .rtp.params import Address, RtpParams
 from .rtp_ports import PortPair
 from .sdp.audio import LocalAudio, NegotiatedAudio, Srtp
 from .sdp.direction import Direction
@@ -88,6 +89,8 @@ class CallMedia:
         self._digits = DigitSources()
         self._params_in_use: RtpParams | None = None
         self._rollover = b"", 0
+        self._learned: Address | None = None
+        self._learned_for: Address | None = None
         self._totals, self._key_life = Totals(), KeyLife()
 
     @property
@@ -187,6 +190,7 @@ class CallMedia:
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
         settings = self._settings
         held = not (agreed.direction.sends and agreed.direction.receives)
+        remote = await numeric(agreed.remote)
         return RtpParams(
             codec=agreed.codec.batch,
             payload_type=agreed.payload_type,
@@ -194,10 +198,11 @@ class CallMedia:
             clock_rate=agreed.codec.clock_rate,
             telephone_event=agreed.telephone_event,
             telephone_event_pt=agreed.telephone_event_pt,
-            remote=await numeric(agreed.remote),
+            remote=remote,
             remote_rtcp=await numeric(agreed.remote_rtcp),
             rtcp_mux=agreed.rtcp_mux,
             signalling_ip=self._signalling_ip,
+            learned=self._learned if remote == self._learned_for else None,
             ptime_ms=agreed.ptime_ms,
             send=agreed.direction.sends,
             receive=agreed.direction.receives,
@@ -219,6 +224,8 @@ class CallMedia:
         if report.kind == "srtp_rollover":
             self._remember_rollover(report.data["rollover"])
             return
+        if report.kind == "rtp_locked":
+            self._remember_source((report.data["host"], report.data["port"]))
         if report.kind == "payload_type":
             self._switch.spawn(self._follow(report.data["payload_type"]))
             return
@@ -245,14 +252,26 @@ class CallMedia:
         with contextlib.suppress(CommandError):
             await self._switch.media.apply_to(port, off, on)
 
+    def _remember_source(self, source: Address) -> None:
+        """Whoever opens the port again goes on with the same source."""
+        if self._params_in_use is None:
+            return
+        self._learned, self._learned_for = source, self._params_in_use.remote
+        self._switch.spawn(self._tell({"learned": source}))
+
+    async def _tell(self, params: Mapping[str, Any]) -> None:
+        """Change parameters of the port, now and for whoever opens it again."""
+        port = self._leg.id
+        with contextlib.suppress(CommandError):  # it is closed already
+            await self._switch.media.apply_to(port, UpdatePort(port, params))
+
     def _remember_rollover(self, count: int) -> None:
         """Whoever opens the port again must know it."""
         if self._in_use is None or self._in_use.srtp is None:
             return
         self._rollover = self._in_use.srtp.receives, count
         keys = self._with_rollover(self._in_use.srtp)
-        update = UpdatePort(self._leg.id, {"srtp": asdict(keys)})
-        self._switch.spawn(self._switch.media.apply_to(self._leg.id, update))
+        self._switch.spawn(self._tell({"srtp": asdict(keys)}))
 
     def _with_rollover(self, keys: SrtpKeys) -> SrtpKeys:
         """With what is known of the peer's count, as long as its key is the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from dataclasses import dataclass
 
@@ -27,7 +28,8 @@ class PortPair:
 
 
 class RtpPorts:
-    """Hands out pairs from a range, round and round, so that a port just left rests a while."""
+    """Hands out pairs from a range: at random, since who can guess a port may send to it; and all
+    of them once before any comes again, so that a port just left rests a while."""
 
     def __init__(self, host: str, first: int, last: int) -> None:
         self._host = host
@@ -35,13 +37,16 @@ class RtpPorts:
         self._first = first + first % 2
         self._pairs = max((last - self._first + 1) // 2, 0)
         self._range = f"{first}-{last}"
-        self._next = 0
+        self._random = random.SystemRandom()
+        self._turn: list[int] = []
 
     def take(self) -> PortPair:
         """Bind the next free pair. Raises Unavailable when none is left."""
-        for _ in range(self._pairs):
-            port = self._first + 2 * self._next
-            self._next = (self._next + 1) % self._pairs
+        for _ in range(2 * self._pairs):  # what is left of a turn, and another whole one
+            if not self._turn:
+                self._turn = list(range(self._pairs))
+                self._random.shuffle(self._turn)
+            port = self._first + 2 * self._turn.pop()
             rtp = self._bind(port)
             if rtp is None:
                 continue

@@ -50,6 +50,13 @@ class Phone:
         self.target = (host, 0)
         self.position = 0
 
+    def move(self, host: str) -> None:
+        """To another address of this machine."""
+        self.rtp.close()
+        self.rtp = socket.socket(self.rtp.family, socket.SOCK_DGRAM)
+        self.rtp.bind((host, 0))
+        self.rtp.setblocking(False)
+
     @property
     def address(self) -> tuple[str, int]:
         return self.rtp.getsockname()[:2]

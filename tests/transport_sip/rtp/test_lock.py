@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from hookswitch_transport_sip.rtp.endpoint import dissolve
-from hookswitch_transport_sip.rtp.lock import FORMER_RUN, Heard, LockState, SourceLock
+from hookswitch_transport_sip.rtp.lock import (
+    ALONE_S,
+    BETTER_RUN,
+    FORMER_RUN,
+    Heard,
+    LockState,
+    SourceLock,
+)
+from hookswitch_transport_sip.rtp.params import Address
 
 from .conftest import Phone, Rig
 
@@ -34,14 +42,133 @@ def test_the_signalled_address_locks_at_once() -> None:
     assert lock.offer(SDP, heard(9))
 
 
-@pytest.mark.parametrize(("hint", "needed"), [(None, 3), (NAT[0], 2)])
-def test_another_address_must_send_in_sequence(hint: str | None, needed: int) -> None:
-    lock = SourceLock(SDP, hint, 8000)
-    assert lock.destination == SDP
-    for i in range(needed - 1):
-        assert not lock.offer(NAT, heard(65535 + i))
-    assert lock.offer(NAT, heard(65535 + needed - 1))
+def talk(lock: SourceLock, source: Address, count: int, at: float = 0.0, ssrc: int = 1) -> int:
+    """Offer packets of 20 ms each; how many were accepted."""
+    return sum(lock.offer(source, heard(i, ssrc, at + i / 50)) for i in range(count))
+
+
+@pytest.mark.parametrize(("sdp", "hint"), [(SDP, NAT[0]), ((NAT[0], 4000), None)])
+def test_another_address_of_a_known_host_locks_almost_at_once(
+    sdp: Address, hint: str | None
+) -> None:
+    lock = SourceLock(sdp, hint, 8000)
+    assert lock.destination == sdp
+    assert not lock.offer(NAT, heard(65535))
+    assert lock.offer(NAT, heard(65536))
     assert lock.locked == lock.destination == NAT
+
+
+def test_who_is_unknown_must_go_on_for_a_while() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    assert talk(lock, STRANGER, int(ALONE_S * 50)) == 0
+    assert lock.destination == SDP
+    assert talk(lock, NAT, 20, at=10.0) == 5
+    assert lock.locked == lock.destination == NAT
+
+
+def test_a_burst_is_no_while() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    assert not any(lock.offer(STRANGER, heard(i, at=1.0)) for i in range(100))
+
+
+def test_losses_do_not_begin_the_while_anew() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    for i in range(30):
+        if i % 5 and lock.offer(NAT, heard(i, at=i / 50)):
+            break
+    assert lock.locked == NAT
+    assert i < 20
+
+
+def test_two_strangers_keep_each_other_out() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    for i in range(100):
+        assert not lock.offer(STRANGER, heard(i, 1, i / 50))
+        assert not lock.offer(NAT, heard(i, 2, i / 50))
+    assert lock.destination == SDP
+    assert talk(lock, NAT, 20, at=10.0) > 0
+
+
+def test_the_signalled_address_wins_over_a_candidate() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    talk(lock, STRANGER, 10)
+    assert lock.offer(SDP, heard(1, ssrc=9, at=0.2))
+    assert talk(lock, STRANGER, 100, at=0.2) == 0
+    assert lock.locked == SDP
+    assert lock.is_final
+
+
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("better", [SDP, (SDP[0], 4444), NAT])
+def test_better_standing_takes_a_lock_over(better: Address, silent: bool) -> None:
+    """Whatever its SSRC, whether the stranger goes on or not."""
+    lock = SourceLock(SDP, NAT[0], 8000)
+    talk(lock, STRANGER, 20)
+    assert lock.locked == STRANGER
+    assert not lock.is_final
+    if silent:
+        lock.lose(heard(20, at=0.4))
+    assert talk(lock, better, BETTER_RUN - 1, at=3.0, ssrc=77) == 0
+    assert lock.destination == STRANGER
+    assert talk(lock, better, BETTER_RUN, at=3.1, ssrc=77) == 1
+    assert lock.locked == lock.destination == better
+    assert talk(lock, STRANGER, 100, at=4.0) == 0
+
+
+def test_a_lock_is_taken_over_by_nobody_else() -> None:
+    lock = SourceLock(SDP, NAT[0], 8000)
+    assert talk(lock, NAT, 10) == 9
+    assert talk(lock, STRANGER, 100) == 0
+    assert talk(lock, (NAT[0], 9999), 100) == 0
+    lock.lose(heard(10, at=0.2))
+    assert talk(lock, STRANGER, 100, at=3.0, ssrc=5) == 0
+    assert lock.locked == NAT
+
+
+def test_strangers_in_turn_do_not_push_out_a_candidate() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    for i in range(30):
+        if lock.offer(NAT, heard(i, at=i / 50)):
+            break
+        for k in range(20):
+            lock.offer(("198.51.100.1", 1000 + i * 20 + k), heard(1, 3, i / 50))
+    assert lock.locked == NAT
+
+
+def test_an_authenticated_packet_is_proof() -> None:
+    """Of SRTP only packets that open are offered."""
+    lock = SourceLock(SDP, None, 8000, authenticated=True)
+    assert lock.offer(NAT, heard(1))
+    assert lock.is_final
+    assert talk(lock, SDP, 10) == 0
+    lock.lose(heard(1))
+    assert lock.offer(SDP, heard(7, ssrc=9, at=9.0))
+
+
+def test_keys_open_the_search_for_whom_they_prove() -> None:
+    lock = SourceLock(SDP, None, 8000)
+    talk(lock, STRANGER, 20)
+    assert lock.renegotiate(SDP, None, authenticated=True)
+    assert lock.offer(NAT, heard(1, ssrc=9, at=5.0))
+    assert lock.locked == NAT
+    assert not lock.renegotiate(SDP, None, authenticated=True)
+
+
+def test_hold_does_not_open_the_search() -> None:
+    lock = SourceLock(SDP, NAT[0], 8000)
+    talk(lock, NAT, 3)
+    assert not lock.renegotiate(None, NAT[0])
+    assert talk(lock, STRANGER, 100, ssrc=9) == 0
+    assert not lock.renegotiate(SDP, NAT[0])
+    assert lock.destination == NAT
+
+
+def test_what_another_lock_had_learned_is_believed() -> None:
+    lock = SourceLock(SDP, None, 8000, learned=NAT)
+    assert lock.destination == NAT
+    assert talk(lock, STRANGER, 5) == 0
+    assert lock.offer(NAT, heard(1, ssrc=3))
+    assert talk(lock, SDP, BETTER_RUN, ssrc=4) == 1
 
 
 def test_packets_out_of_sequence_never_lock() -> None:
@@ -145,11 +272,85 @@ def test_a_stranger_changes_nothing(rig: Rig) -> None:
 
 def test_a_peer_behind_nat_is_found(rig: Rig) -> None:
     phone = rig.phone()
-    rig.open(phone, remote=("192.0.2.55", 40000), signalling_ip=None)
-    speak(phone, rig, 5)
+    rig.open(phone, remote=("192.0.2.55", 40000), signalling_ip=phone.address[0])
+    rows = speak(phone, rig, 5)
     assert rig.data("rtp_locked") == [{"host": phone.address[0], "port": phone.address[1]}]
     assert phone.received()
-    assert rig.bank._intake.sequences.received[0] == 3
+    assert rig.bank._intake.sequences.received[0] == 4
+    assert np.abs(rows[0]).max() > 7000
+
+
+def test_a_peer_that_nobody_named_is_found_later(rig: Rig) -> None:
+    phone = rig.phone()
+    rig.open(phone, remote=("192.0.2.55", 40000), signalling_ip=None)
+    speak(phone, rig, 10)
+    assert phone.received() == []
+    speak(phone, rig, 10)
+    assert rig.data("rtp_locked") == [{"host": phone.address[0], "port": phone.address[1]}]
+    assert phone.received()
+
+
+@pytest.mark.parametrize("mux", [False, True])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("known", [False, True], ids=["unknown", "signalling"])
+def test_who_came_first_gives_way_to_the_phone(
+    rig: Rig, known: bool, family: socket.AddressFamily, mux: bool
+) -> None:
+    """The stranger talks on, all the time; each tick, from before the phone says anything."""
+    phone, stranger = rig.phone(family=family), rig.phone(family=family, ssrc=0x999)
+    if family == socket.AF_INET:
+        stranger.move("127.0.0.2")
+    signalling = stranger.address[0] if known else None
+    port = rig.open(phone, signalling_ip=signalling, rtcp_mux=mux)
+    stranger.target = phone.target
+    speak(stranger, rig, 100)
+    assert rig.data("rtp_locked")[0]["port"] == stranger.address[1]
+    assert len(stranger.received()) > 50
+    phone.received()
+    for i in range(50):
+        for _ in range(20):
+            stranger.send(stranger.tone_packet())
+        rows = speak(phone, rig)
+        if i > 10:
+            assert 7000 < np.abs(rows[0]).max() < 9000
+    assert rig.data("rtp_locked")[1:] == [{"host": phone.address[0], "port": phone.address[1]}]
+    assert len(phone.received()) > 45
+    stranger.received()
+    speak(stranger, rig, 30)
+    assert stranger.received() == []
+    endpoint = rig.bank._known(port).endpoint
+    assert endpoint.connected
+    assert endpoint.settled
+
+
+def test_a_phone_that_is_no_longer_where_it_was_is_not_shut_out(rig: Rig) -> None:
+    """Strangers at a port that is open for its phone cost that phone nothing."""
+    phone, stranger = rig.phone(), rig.phone(ssrc=0x999)
+    stranger.move("127.0.0.2")
+    port = rig.open(phone, remote=("192.0.2.55", 40000), signalling_ip=phone.address[0])
+    stranger.target = phone.target
+    speak(phone, rig, 5)
+    endpoint = rig.bank._known(port).endpoint
+    assert not endpoint.connected
+    for _ in range(100):
+        for _ in range(40):
+            stranger.send(stranger.tone_packet())
+        rows = speak(phone, rig)
+        assert 7000 < np.abs(rows[0]).max() < 9000
+    assert not rig.bank._watched.any()
+    assert rig.bank._intake.sequences.received[0] == 104
+    assert stranger.received() == []
+
+
+def test_a_restarted_worker_goes_on_with_the_same_source(rig: Rig) -> None:
+    phone, stranger = rig.phone(), rig.phone(ssrc=0x999)
+    stranger.move("127.0.0.2")
+    rig.open(phone, remote=("192.0.2.55", 40000), signalling_ip=None, learned=phone.address)
+    stranger.target = phone.target
+    speak(stranger, rig, 5)
+    assert len(phone.received()) == 5
+    speak(phone, rig, 5)
+    assert rig.bank._intake.sequences.received[0] == 5
 
 
 def test_without_sdp_nothing_is_sent_until_somebody_is_heard(rig: Rig) -> None:
@@ -188,3 +389,18 @@ def test_an_update_moves_the_call(rig: Rig) -> None:
     assert len(other.received()) == 5
     speak(phone, rig, 5)
     assert rig.bank._intake.sequences.received[0] == 10
+
+
+def test_who_was_heard_is_still_sent_to_in_silence(rig: Rig) -> None:
+    """And a stranger who goes on meanwhile gets nothing."""
+    phone, stranger = rig.phone(), rig.phone(ssrc=0x999)
+    stranger.move("127.0.0.2")
+    rig.open(phone)
+    stranger.target = phone.target
+    speak(stranger, rig, 30)
+    speak(phone, rig, 5)
+    phone.received(), stranger.received()
+    for _ in range(200):
+        speak(stranger, rig)
+    assert len(phone.received()) == 200
+    assert stranger.received() == []

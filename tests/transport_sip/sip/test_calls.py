@@ -157,6 +157,28 @@ def test_an_answer_that_crosses_the_cancel_is_hung_up() -> None:
     assert idle(net)
 
 
+@pytest.mark.parametrize("final", [b"200", b"486"])
+def test_a_cancel_that_comes_too_late_is_answered_with_the_same_tag(final: bytes) -> None:
+    """Whether the ACK has come or not, the CANCEL belongs to that INVITE."""
+    net = Network()
+    net.drop = lambda data: data.startswith(b"ACK")
+    net.call()
+    net.run(0.1)
+    if final == b"200":
+        callee(net).answer(ANSWER, net.now)
+    else:
+        callee(net).reject(486, net.now)
+    net.run(0.3)
+    invite = next(data for who, data in net.sent if data.startswith(b"INVITE"))
+    net.inject(invite.replace(b"INVITE", b"CANCEL"), A, B)
+    answers = [parse(data) for who, data in net.sent if data.startswith(b"SIP/2.0 " + final)]
+    tags = {answer.to.tag for answer in answers if "INVITE" in (answer.headers.get("CSeq") or "")}
+    cancelled = parse(net.sent[-1][1])
+    assert isinstance(cancelled, Response)
+    assert (cancelled.status, cancelled.headers.get("CSeq")) == (200, "1 CANCEL")
+    assert {cancelled.to.tag} == tags
+
+
 def test_silence_fails_after_64_t1() -> None:
     net = Network(loss=1.0)
     net.call()

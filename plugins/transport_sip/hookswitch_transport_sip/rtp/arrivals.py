@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .endpoint import Endpoint
+from .endpoint import NOTHING, STRANGERS_PER_CALL, Endpoint
 
 PERIOD = 10
 """Turns, of a second each, between two measurements of a port."""
@@ -67,15 +67,24 @@ class Arrivals:
                 yield endpoint
 
     def receive(self, endpoint: Endpoint, view: memoryview) -> int:
-        """Receive one datagram and note when it arrived."""
-        size, control, _, _ = endpoint.rtp.recvmsg_into([view], _CONTROL_BYTES)
+        """Receive one datagram and note when it arrived; `NOTHING` if it is a stranger's."""
+        for _ in range(STRANGERS_PER_CALL):
+            try:
+                size, control, _, raw = endpoint.rtp.recvmsg_into([view], _CONTROL_BYTES)
+            except BlockingIOError:
+                return NOTHING
+            if endpoint.admits(raw):
+                self.at[endpoint.slot] = self._time(control)
+                return size
+        return NOTHING
+
+    def _time(self, control: list[tuple[int, int, bytes]]) -> float:
         at = self._now
         for _, kind, data in control:
             if kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack_from(data)
                 at = min(self._offset + seconds + nanoseconds * 1e-9, at)
-        self.at[endpoint.slot] = at
-        return size
+        return at
 
 
 def measured(arrivals: Arrivals, slots: NDArray[np.intp]) -> NDArray[np.intp] | None:

@@ -94,7 +94,7 @@ class RtpBank:
     def _add(self, spec: PortSpec, row: int, params: RtpParams, decoder: int) -> None:
         slot, now = self._free.pop(), self._clock()
         try:
-            endpoint = Endpoint(spec.id, slot, spec.fds, params)
+            endpoint = Endpoint(spec.id, slot, spec.fds, params, self._visited)
         except BankError:
             self._free.append(slot)
             raise
@@ -128,7 +128,9 @@ class RtpBank:
         known.foreign = 0
         if (old.jitter_ms, old.jitter_max_ms) != (new.jitter_ms, new.jitter_max_ms):
             self._media.lanes[known.rate].configure(slot, new.jitter_ms, new.jitter_max_ms)
-        if known.endpoint.lock.renegotiate(new.remote, new.signalling_ip):
+        authenticated = new.srtp is not None
+        lock = known.endpoint.lock
+        if lock.renegotiate(new.remote, new.signalling_ip, authenticated=authenticated):
             known.endpoint.unconnect()
             self._relink(known)
         if old.remote_rtcp != new.remote_rtcp:
@@ -243,7 +245,7 @@ class RtpBank:
             self._note_started(slots[waiting].tolist())
 
     def _filter(self, which: Any, slots: Any, headers: Headers, now: float) -> None:
-        """Ask the locks of ports that are not (yet) connected to their source."""
+        """Ask the locks of ports that are open, or have a visitor who may take over."""
         for i in which.tolist():
             port = self._by_slot[int(slots[i])]
             packet = Heard(
@@ -256,6 +258,8 @@ class RtpBank:
                 host, number = port.endpoint.source
                 self._report(port, "rtp_locked", {"host": host, "port": number})
                 self._relink(port)
+            elif port.endpoint.settled:
+                self._settled(port.slot)
 
     def _note_started(self, slots: list[int]) -> None:
         for slot in slots:
@@ -329,6 +333,11 @@ class RtpBank:
     def _report(self, port: RtpPort, kind: str, data: Mapping[str, Any]) -> None:
         self._reports.append(PortReport(port.id, kind, data))
 
+    def _visited(self, slot: int) -> None:
+        """The lock must see the packet that comes next."""
+        self._watched[slot] = True
+        self._intake.plain[slot] = NO_AUDIO
+
     def _settled(self, slot: int) -> None:
         self._watched[slot] = False
         self._mark_plain(self._by_slot[slot])
@@ -341,8 +350,8 @@ class RtpBank:
 
     def _relink(self, port: RtpPort) -> None:
         """The endpoint was connected or disconnected: use its new receive and send."""
-        self._receiver.refresh(port.endpoint)
         self._watched[port.slot] = True
+        self._receiver.refresh(port.endpoint)
         self._mark_plain(port)
         self._media.groups[port.key].dirty = True
         self._supervision.configure(port)

@@ -1,8 +1,9 @@
 """The sockets of one port, and what the lock does to them.
 
-A locked port's RTP socket is connected to its source: the kernel then discards everybody else's
-packets, and sending needs no address. ``receive`` and ``send`` are what the bank's loops call;
-they are the socket's own methods while it is connected.
+The RTP socket of a port that is locked for good is connected to its source: the kernel then
+discards everybody else's packets, and sending needs no address. While somebody may still take over,
+it stays open, and `receive_known` drops what comes from nobody of interest. ``receive`` and
+``send`` are what the bank's loops call; they are the socket's own methods while it is connected.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ from .lock import Heard, LockState, SourceLock
 from .params import Address, RtpParams
 
 Packet = bytes | memoryview
+Wire = tuple[str, int] | tuple[str, int, int, int]
+"""An address as the socket module has it."""
+
+NOTHING = -1
+"""Length of a datagram that is not there, or does not matter."""
+
+STRANGERS_PER_CALL = 8
+"""Datagrams of strangers that are passed over in search of one that matters."""
 
 _UNSPECIFIED = (ctypes.c_ubyte * 16)()
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -37,21 +46,42 @@ def dissolve(sock: socket.socket) -> None:
         sock.bind((host, local[1]))
 
 
-def plain_address(source: tuple[str, int] | tuple[str, int, int, int]) -> Address:
+def plain_address(source: Wire) -> Address:
     """Host and port as SDP would write them: an IPv4 peer of an IPv6 socket is IPv4."""
     host = source[0]
     return (host[7:] if host.startswith("::ffff:") and "." in host else host), source[1]
 
 
 class Endpoint:
-    """RTP and RTCP socket of one port. Owns the descriptors it is given."""
+    """RTP and RTCP socket of one port. Owns the descriptors it is given.
 
-    def __init__(self, port: str, slot: int, fds: tuple[int, ...], params: RtpParams) -> None:
+    ``visited`` is called with the slot when a packet comes from somebody who may take over.
+    """
+
+    def __init__(
+        self,
+        port: str,
+        slot: int,
+        fds: tuple[int, ...],
+        params: RtpParams,
+        visited: Callable[[int], None],
+    ) -> None:
         self.port = port
         self.slot = slot
-        self.lock = SourceLock(params.remote, params.signalling_ip, params.clock_rate)
+        self.lock = SourceLock(
+            params.remote,
+            params.signalling_ip,
+            params.clock_rate,
+            authenticated=params.srtp is not None,
+            learned=params.learned,
+        )
         self.source: Address = ("", 0)
         self.connected = False
+        self.settled = False
+        self._visited = visited
+        self._raw: Wire = self.source
+        self._home: Wire = self.source
+        self._known: Address = self.source
         self.rtcp_learned: Address | None = None
         owned = adopt(port, fds)
         self.rtp = owned[0]
@@ -68,9 +98,32 @@ class Endpoint:
 
     def receive_from(self, view: memoryview) -> int:
         """Receive one datagram and note its ``source``."""
-        size, raw = self.rtp.recvfrom_into(view)
-        self.source = plain_address(raw)
+        size, self._raw = self.rtp.recvfrom_into(view)
+        self.source = plain_address(self._raw)
         return size
+
+    def receive_known(self, view: memoryview) -> int:
+        """Receive one datagram of the source, or of somebody who may take over; else `NOTHING`."""
+        for _ in range(STRANGERS_PER_CALL):
+            try:
+                size, raw = self.rtp.recvfrom_into(view)
+            except BlockingIOError:
+                break
+            if self.admits(raw):
+                return size
+        return NOTHING
+
+    def admits(self, raw: Wire) -> bool:
+        """Whether a datagram of this sender is looked at. For a port that is locked."""
+        if self.connected or raw == self._home:
+            self.source = self._known
+            return True
+        source = plain_address(raw)
+        if not self.lock.may_take_over(source):
+            return False
+        self.source, self._raw = source, raw
+        self._visited(self.slot)
+        return True
 
     def send_to(self, packet: Packet) -> int:
         """Send to where the lock says; without a destination nothing happens."""
@@ -79,11 +132,13 @@ class Endpoint:
 
     def offer(self, packet: Heard) -> tuple[bool, bool]:
         """Whether to accept the packet just received from ``source``; and whether it locked."""
-        before = self.lock.state
+        before = self.lock.state, self.lock.locked
         accepted = self.lock.offer(self.source, packet)
-        locked = self.lock.state is LockState.LOCKED and before is not LockState.LOCKED
+        now = self.lock.state, self.lock.locked
+        locked = now != before and self.lock.state is LockState.LOCKED
         if locked:
             self._connect()
+            self._forget_rtcp()
         return accepted, locked
 
     def lose(self, last: Heard) -> None:
@@ -92,9 +147,10 @@ class Endpoint:
         self.unconnect()
 
     def settle(self) -> None:
-        """The queue was seen empty since `connect`: no stranger's packet is left in it."""
-        if self.connected:
-            self.receive = self.rtp.recv_into
+        """From now on `receive` gives nobody's packets that do not matter: a connected socket's
+        queue was seen empty since, or senders are looked at."""
+        self.settled = True
+        self.receive = self.rtp.recv_into if self.connected else self.receive_known
 
     def stamp_arrivals(self, option: int) -> None:
         """Let the system note when each packet arrives, where it can."""
@@ -106,11 +162,15 @@ class Endpoint:
         if self.connected:
             dissolve(self.rtp)
             self.connected = False
+        self.settled = False
         self.receive, self.send = self.receive_from, self.send_to
 
     def _connect(self) -> None:
         assert self.lock.locked is not None
         self.unconnect()
+        self._home, self._known = self._raw, self.lock.locked
+        if not self.lock.is_final:
+            return
         # Where the system refuses to connect (no route), the lock itself keeps strangers out.
         with contextlib.suppress(OSError):
             self.rtp.connect(self._wire(self.lock.locked))
@@ -135,8 +195,8 @@ class Endpoint:
             elif self.rtcp is not None and destination is not None:
                 self.rtcp.sendto(packet, self._wire(destination))
 
-    def receive_rtcp(self, params: RtpParams) -> bytes | None:
-        """One datagram from the RTCP socket; None when there is none, or a stranger's."""
+    def receive_rtcp(self, params: RtpParams) -> tuple[bytes, Address] | None:
+        """One datagram from the RTCP socket, and whose; None: there is none, or a stranger's."""
         assert self.rtcp is not None
         try:
             packet, raw = self.rtcp.recvfrom(2048)
@@ -146,8 +206,13 @@ class Endpoint:
         known = {a[0] for a in (self.lock.locked, params.remote, params.remote_rtcp) if a}
         if source[0] not in known:
             return None
-        self.rtcp_learned = source
-        return packet
+        return packet, source
+
+    def _forget_rtcp(self) -> None:
+        """The source is another one: reports no longer go where the former one's came from."""
+        assert self.lock.locked is not None
+        if self.rtcp_learned is not None and self.rtcp_learned[0] != self.lock.locked[0]:
+            self.rtcp_learned = None
 
     def _wire(self, address: Address) -> Address:
         if self._is_ipv6 and ":" not in address[0]:

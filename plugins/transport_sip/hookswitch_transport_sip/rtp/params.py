@@ -36,7 +36,8 @@ class RtpParams:
     continues the numbers from them alone.
 
     ``remote`` and ``remote_rtcp`` are the addresses of the peer's SDP; ``signalling_ip`` is where
-    its SIP comes from, a hint when it is behind a NAT. Hosts are numeric.
+    its SIP comes from, a hint when it is behind a NAT; ``learned`` is where its packets came from
+    before (a restarted worker goes on with it). Hosts are numeric.
 
     ``inband_dtmf``: digits are listened for in the audio, until the first telephone event comes.
     """
@@ -55,6 +56,7 @@ class RtpParams:
     remote_rtcp: Address | None = None
     rtcp_mux: bool = False
     signalling_ip: str | None = None
+    learned: Address | None = None
     ptime_ms: int = 20
     send: bool = True
     receive: bool = True
@@ -80,7 +82,7 @@ class RtpParams:
             raise BankError(f"clock_rate: {self.clock_rate} has no whole number per 5 ms")
         if not 0 <= self.jitter_ms <= 1000:
             raise BankError(f"jitter_ms: {self.jitter_ms} is not within 0..1000")
-        for address in (self.remote, self.remote_rtcp):
+        for address in (self.remote, self.remote_rtcp, self.learned):
             if address is not None:
                 _check_address(address)
 
@@ -139,7 +141,7 @@ def _check_address(address: Address) -> None:
 
 def _tidy(params: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(params)
-    for name in ("remote", "remote_rtcp"):
+    for name in ("remote", "remote_rtcp", "learned"):
         if values.get(name) is not None:
             host, port = values[name]
             values[name] = (host, port)

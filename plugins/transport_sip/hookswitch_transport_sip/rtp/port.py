@@ -54,7 +54,13 @@ class RtpPort:
 
     def receive_rtcp(self) -> bytes | None:
         """A packet from the RTCP socket; None when there is none, or it is not genuine."""
-        packet = self.endpoint.receive_rtcp(self.params)
-        if packet is None or self.security is None:
-            return packet
-        return self.security.inbound.unprotect_rtcp(packet)
+        received = self.endpoint.receive_rtcp(self.params)
+        if received is None:
+            return None
+        packet: bytes | None
+        packet, source = received
+        if self.security is not None:
+            packet = self.security.inbound.unprotect_rtcp(packet)
+        if packet is not None:
+            self.endpoint.rtcp_learned = source
+        return packet

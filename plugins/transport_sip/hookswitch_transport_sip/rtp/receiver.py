@@ -16,16 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrivals import Arrivals
-from .endpoint import Endpoint
+from .endpoint import NOTHING, Endpoint
+from .lock import LockState
 
 ROUNDS = 16
 """Packets a port may deliver per tick; more wait in the kernel, or are dropped there."""
 
 RTCP_PER_CALL = 50
 """RTCP sockets looked at per call."""
-
-NOTHING = -1
-"""Length of a row into which nothing was received."""
 
 _DATAGRAM = 2048
 # A row's length is no power of two: headers of all rows would compete for the same cache lines.
@@ -45,8 +43,8 @@ class Receiver:
     """The sockets of all ports behind two epoll instances, RTP's and RTCP's.
 
     ``staging`` is the matrix whose first rows are a round's datagrams.
-    ``errors`` counts failed calls by slot. ``settled`` is called with the slot whose queue is known
-    to hold packets of its own source only.
+    ``errors`` counts failed calls by slot. ``settled`` is called with the slot that is locked and
+    whose queue is known to hold nothing that came before.
     """
 
     def __init__(
@@ -93,13 +91,15 @@ class Receiver:
             del self._rtcp_slot[endpoint.rtcp.fileno()]
 
     def refresh(self, endpoint: Endpoint) -> None:
-        """The endpoint was connected or disconnected."""
+        """The endpoint was locked to a source, or opened to others."""
         self._disturb(endpoint)
         self._receive[endpoint.rtp.fileno()] = endpoint.receive
         if endpoint.connected:
             self._unsettled.add(endpoint)
-        else:
-            self._unsettled.discard(endpoint)
+            return
+        self._unsettled.discard(endpoint)
+        if endpoint.lock.state is LockState.LOCKED:
+            self._calm_down(endpoint)  # each sender is looked at: nobody's packet slips through
 
     def turn(self) -> None:
         """Once per second: measure the arrivals of other ports."""
@@ -163,12 +163,15 @@ class Receiver:
         """These were connected before this drain, and their queues have been empty since."""
         for endpoint in endpoints:
             if endpoint in self._unsettled:
-                endpoint.settle()
                 self._unsettled.discard(endpoint)
-                self._calm[endpoint.slot] = endpoint
-                self._arrivals.open(endpoint)
-                self._choose_receive(endpoint)
-                self._settled(endpoint.slot)
+                self._calm_down(endpoint)
+
+    def _calm_down(self, endpoint: Endpoint) -> None:
+        endpoint.settle()
+        self._calm[endpoint.slot] = endpoint
+        self._arrivals.open(endpoint)
+        self._choose_receive(endpoint)
+        self._settled(endpoint.slot)
 
     def _choose_receive(self, endpoint: Endpoint) -> None:
         measured = functools.partial(self._arrivals.receive, endpoint)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .endpoint import NOTHING
 from .libsrtp import Context, Pointer, Rows, lib
-from .receiver import NOTHING, Round
+from .receiver import Round
 from .security import Security
 
 Flags = NDArray[np.bool_]

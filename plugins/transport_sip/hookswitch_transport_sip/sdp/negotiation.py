@@ -223,10 +223,10 @@ class AudioNegotiation:
         return f"v=0\r\no={origin}\r\n".encode() + body
 
 
-def check(offer: SessionDescription, local: LocalAudio) -> None:
-    """Raise SdpError when `AudioNegotiation.answer` would find nothing that suits."""
+def check(offer: SessionDescription, local: LocalAudio) -> NegotiatedAudio:
+    """What would be agreed. Raises SdpError when `AudioNegotiation.answer` would find nothing."""
     _, media, ours, theirs = _choose(offer, local, None)
-    _agree(local, offer, media, ours, theirs, media.formats)
+    return _agree(local, offer, media, ours, theirs, media.formats)
 
 
 def _choose(

@@ -15,6 +15,17 @@ def number(text: str, where: str, highest: int) -> int:
     return int(text)
 
 
+def checked_host(text: str, where: str) -> str:
+    """An address or a name: what looks like an address must be one (RFC 1123 section 2.1)."""
+    last = text.rstrip(".").rpartition(".")[2]
+    if ":" in text or last.isdigit() or not last:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ParseError(where, f"{text!r} is no address") from None
+    return text
+
+
 def address_type(host: str) -> str:
     """``IP6`` for an IPv6 address, else ``IP4``."""
     return "IP6" if ":" in host else "IP4"
@@ -54,7 +65,7 @@ class Connection:
         parts = value.split()
         if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
             raise ParseError("c=", f"{value!r} is not: IN, IP4 or IP6, address")
-        return cls(parts[2].split("/")[0])
+        return cls(checked_host(parts[2].split("/")[0], "c="))
 
     def __str__(self) -> str:
         return f"IN {address_type(self.host)} {self.host}"

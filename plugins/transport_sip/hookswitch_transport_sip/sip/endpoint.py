@@ -301,7 +301,7 @@ class UserAgent:
             self._core.respond(transaction, 481, now)
             return
         call = self._core.invites.get(invite)
-        tag = call.confirmed_dialog.local.tag if call is not None else None
+        tag = invite.to_tag if call is None else call.confirmed_dialog.local.tag
         self._core.respond(transaction, 200, now, to_tag=tag)
         if call is not None:
             call.handle_cancel(request, now)

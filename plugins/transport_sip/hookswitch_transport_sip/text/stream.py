@@ -76,7 +76,12 @@ class TextStream:
             Security(params.srtp, numbers.ssrc, numbers.sequence) if params.srtp else None
         )
         self._second, self._this_second = now, 0
-        self._lock = SourceLock(params.remote, params.signalling_ip, CLOCK_RATE)
+        self._lock = SourceLock(
+            params.remote,
+            params.signalling_ip,
+            CLOCK_RATE,
+            authenticated=params.srtp is not None,
+        )
         self._sender = TextSender(numbers, params.send, now)
         self._receiver = TextReceiver(params.receive)
         if _is_doubtful(params):
@@ -99,7 +104,8 @@ class TextStream:
             self._security.rekey(replace(params.srtp, rollover=known))
             self._under_key = 0
         self.params = params
-        self._lock.renegotiate(params.remote, params.signalling_ip)
+        authenticated = params.srtp is not None
+        self._lock.renegotiate(params.remote, params.signalling_ip, authenticated=authenticated)
         self._sender.configure(params.send)
         self._receiver.configure(params.receive)
 

@@ -17,7 +17,12 @@ from .events import AckReceived
 
 
 class InviteServer(ServerTransaction):
-    """Carries the responses to an INVITE until they are acknowledged."""
+    """Carries the responses to an INVITE until they are acknowledged.
+
+    ``to_tag`` is the tag of their To, which a CANCEL is answered with too (section 9.2).
+    """
+
+    to_tag: str | None = None
 
     def start(self, now: float) -> None:
         """Wait for the user, not for longer than the caller would stay quiet."""
@@ -45,6 +50,7 @@ class InviteServer(ServerTransaction):
         if self.state is not State.PROCEEDING and not (self.state is State.ACCEPTED and success):
             raise self._refuse_late(response)
         self._respond(response)
+        self.to_tag = response.to.tag
         self._armed.pop("100", None)
         if self.state is State.ACCEPTED or response.status < 200:
             return

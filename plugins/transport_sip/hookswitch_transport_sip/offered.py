@@ -1,0 +1,37 @@
+"""What the offer of a call that comes in holds, as far as it matters before the call is a leg."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from hookswitch.plugin import OfferedCodec
+
+from .numeric import numeric
+from .rtp.params import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Its codecs, and where its audio and the reports on it go."""
+
+    codecs: tuple[OfferedCodec, ...]
+    addresses: tuple[Address | None, ...]
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether there is no name to be looked up."""
+        return all(_is_numeric(each[0]) for each in self.addresses if each is not None)
+
+    async def look_up(self) -> None:
+        """Look the names up. Raises OSError when there is no such host."""
+        for each in self.addresses:
+            await numeric(each)
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
