@@ -2,7 +2,7 @@
 
     python -m bench.capacity                      all sizes
     python -m bench.capacity --legs 500 --seconds 20
-    python -m bench.capacity --legs 500 --rooms 2 --codec PCMU,opus --srtp=-,AEAD_AES_128_GCM
+    python -m bench.capacity --legs 500 --rooms 2 --codec PCMU,opus --srtp clear,AEAD_AES_128_GCM
 
 The load runs in a process of its own. Figures are processor microseconds per leg-second: what one
 call costs for one second of talking and hearing (50 packets in, 50 out).
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from .payloads import CLEAR
 from .processes import Helper, children, cpu_seconds, helper
 from .server import Server
 
@@ -52,8 +53,8 @@ class Figures:
     kib_per_leg: float
 
 
-def main() -> None:
-    """Run the measurements asked for."""
+def options() -> argparse.ArgumentParser:
+    """What may be asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--legs", default="50,200,500,1000", help="comma-separated")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured time per row")
@@ -66,10 +67,15 @@ def main() -> None:
         " a row each beside the same legs without",
     )
     parser.add_argument("--codec", default="PCMU", help="comma-separated")
-    parser.add_argument("--srtp", default="-", help="suites, comma-separated; - is in the clear")
+    parser.add_argument("--srtp", default=CLEAR, help=f"suites, comma-separated; or {CLEAR}")
     parser.add_argument("--repeat", type=int, default=1, help="rounds; the last rows are medians")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Run the measurements asked for."""
+    arguments = options().parse_args()
     rows: list[Figures] = []
     print(HEADER)
     for _ in range(arguments.repeat):
@@ -95,7 +101,7 @@ class Case:
     codec: str
     room: int = 0
     rate: int = 0
-    suite: str = "-"
+    suite: str = CLEAR
     also: str = ""
 
     @property
@@ -151,9 +157,9 @@ def line(row: Figures, rows: list[Figures]) -> str:
     """One row as text, beside the floor and the same in the clear among ``rows``."""
     alike = [r for r in rows if (r.legs, r.codec) == (row.legs, row.codec) and r is not row]
     floors = [r.us_media for r in alike if r.what == "floor"]
-    clear = [r.us_server for r in alike if (r.what, r.suite) == (row.what, "-")]
+    clear = [r.us_server for r in alike if (r.what, r.suite) == (row.what, CLEAR)]
     floored = f"{row.us_media / floors[-1]:8.2f}" if floors else f"{'':8}"
-    secured = f"{row.us_server / clear[-1]:8.2f}" if clear and row.suite != "-" else f"{'':8}"
+    secured = f"{row.us_server / clear[-1]:8.2f}" if clear and row.suite != CLEAR else f"{'':8}"
     return (
         f"{row.what:26}{row.codec:6}{row.suite:24}{row.legs:5} {row.us_media:7.0f} "
         f"{row.us_server:7.0f} {floored} {secured} "
@@ -166,7 +172,7 @@ def floor(case: Case, seconds: float) -> Figures:
     """The same packets through a bare socket loop."""
     with helper("bench.floor", str(case.legs)) as echo:
         ports = [str(port) for port in echo.hear()["ports"]]
-        arguments = [str(case.legs), "1", str(WARM_UP), str(seconds), case.codec, "-", *ports]
+        arguments = [str(case.legs), "1", str(WARM_UP), str(seconds), case.codec, CLEAR, *ports]
         with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
             load.hear()
             used, report, ticks, late = _measure(load, timer, [echo.pid], seconds)
@@ -185,7 +191,7 @@ def server(case: Case, seconds: float) -> Figures:
             RECORDING_DIR=f"{folder}/recordings",
             RTP_TIMEOUT="3600",  # phones are silent until all are called
         )
-        srtp = "off" if case.suite == "-" else "required"
+        srtp = "off" if case.suite == CLEAR else "required"
         called = {"codecs": [case.codec], "srtp": srtp}
         try:
             before = running.memory()

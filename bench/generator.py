@@ -25,7 +25,7 @@ from hookswitch_transport_sip.sip.config import Config
 from hookswitch_transport_sip.sip.endpoint import UserAgent
 from hookswitch_transport_sip.sip.events import InviteReceived
 
-from .payloads import Sound, codec_named, keys_of
+from .payloads import CLEAR, Sound, codec_named, keys_of
 from .processes import say
 
 PERIOD = 0.02
@@ -200,7 +200,7 @@ def main() -> None:
     port it says first.
     """
     phones, room_size, codec, suite = int(sys.argv[1]), int(sys.argv[2]), sys.argv[5], sys.argv[6]
-    load = Load(phones, room_size, codec, None if suite == "-" else suite)
+    load = Load(phones, room_size, codec, None if suite == CLEAR else suite)
     if len(sys.argv) > 7:
         for phone, port in zip(load.phones, sys.argv[7:], strict=True):
             phone.sock.connect(("127.0.0.1", int(port)))

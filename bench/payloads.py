@@ -12,6 +12,9 @@ from hookswitch.plugins.builtin import load_plugins
 from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
 from hookswitch_transport_sip.rtp.media import load_codec
 
+CLEAR = "clear"
+"""What stands for a suite where nothing is protected."""
+
 CYCLE = 50
 """Payloads a phone repeats."""
 

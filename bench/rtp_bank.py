@@ -1,7 +1,7 @@
 """CPU of the RTP bank per leg-second, beside the floor: the same packets by a bare socket loop.
 
 Run: python -m bench.rtp_bank [--legs 500] [--seconds 8] [--codec PCMU G722 opus]
-[--srtp - AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM]. A generator in another process sends each leg
+[--srtp clear AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM]. A generator in another process sends each leg
 50 packets per second over loopback and discards what comes back.
 """
 
@@ -27,7 +27,7 @@ from hookswitch_transport_sip.rtp.bank import RtpBank
 from hookswitch_transport_sip.rtp.libsrtp import PROFILES
 from hookswitch_transport_sip.rtp.params import RtpParams
 
-from .payloads import CYCLE, codec_named, keys_of, voice
+from .payloads import CLEAR, CYCLE, codec_named, keys_of, voice
 
 TICK_S = 0.02
 
@@ -183,12 +183,12 @@ def main() -> None:
     parser.add_argument("--legs", type=int, nargs="+", default=[500])
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--codec", nargs="+", default=["PCMU"])
-    parser.add_argument("--srtp", nargs="+", default=["-"], help="suites; - is in the clear")
+    parser.add_argument("--srtp", nargs="+", default=[CLEAR], help=f"suites; or {CLEAR}")
     options = parser.parse_args()
     for codec, legs in itertools.product(options.codec, options.legs):
         floor = measure("floor", legs, options.seconds, codec, None)
         for suite in options.srtp:
-            wanted = None if suite == "-" else suite
+            wanted = None if suite == CLEAR else suite
             bank = measure("bank", legs, options.seconds, codec, wanted)
             above, times = bank - floor, bank / floor
             print(f"       overhead {above:.1f} us per leg-second ({times:.2f} x floor)")
