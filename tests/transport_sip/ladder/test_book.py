@@ -7,7 +7,6 @@ import pytest
 from hookswitch.plugin import NotFound
 from hookswitch_transport_sip.ladder.book import (
     FIRST,
-    KEPT_FOR,
     LAST,
     SETTLED_AFTER,
     Book,
@@ -88,9 +87,9 @@ def test_a_finished_call_is_packed_and_kept_for_an_hour() -> None:
     book.tidy(100.0 + SETTLED_AFTER + 1)
     assert 0 < book.size < full / 2
     assert lines(book, "leg") == ["INVITE", "SIP/2.0"]
-    book.tidy(100.0 + KEPT_FOR - 1)
+    book.tidy(100.0 + 3599)
     assert book.view("leg") is not None
-    book.tidy(100.0 + KEPT_FOR)
+    book.tidy(100.0 + 3600)
     assert book.view("leg") is None
     assert book.size == 0
 
@@ -134,7 +133,7 @@ def test_running_calls_lose_their_messages_before_memory_grows() -> None:
     assert lines(book, "leg99") == ["INVITE"]
     for n in range(100):
         book.close(f"leg{n}", 0.0)
-    book.tidy(KEPT_FOR + 1)
+    book.tidy(3601.0)
     assert book.size == 0
 
 
