@@ -32,9 +32,13 @@ class AcceptRegistration:
 
 @dataclass(frozen=True, slots=True)
 class RejectRegistration:
-    """Refuse it; ``status`` is the protocol's, from 400 to 699."""
+    """Refuse it; ``status`` is the protocol's, from 400 to 699.
+
+    ``reason`` is the phrase beside it, by default the usual one of the status.
+    """
 
     status: int = 403
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

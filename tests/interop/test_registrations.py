@@ -115,9 +115,10 @@ async def test_a_program_refuses(server: Server, api: Api, events: Events, tmp_p
         attempt = await events.wait("sip.registration_attempt")
         path = f"/sip/registrations/attempts/{attempt['attempt_id']}/reject"
         await api.post(path, 400, status_code=200)
-        await api.post(path, 202, status_code=404)
+        await api.post(path, 400, reason="one line\r\nand another")
+        await api.post(path, 202, status_code=404, reason="Nobody of that name")
         (failed,) = await alice.wait("REGISTER_FAIL")
-        assert "404" in failed
+        assert "404 Nobody of that name" in failed
         rejected = await events.wait("sip.registration_rejected")
         assert rejected["reason"] == "rejected"
 

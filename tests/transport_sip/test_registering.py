@@ -95,8 +95,9 @@ async def test_a_plugin_accepts(tmp_path: Path) -> None:
 
 
 async def test_a_plugin_rejects(tmp_path: Path) -> None:
-    async with running(tmp_path, Decider(RejectRegistration(status=480))) as (server, alice):
-        assert (await alice.register()).status == 480
+    async with running(tmp_path, Decider(RejectRegistration(480, "Gone home"))) as (server, alice):
+        response = await alice.register()
+        assert (response.status, response.reason) == (480, "Gone home")
         rejected = await server.events.wait("sip.registration_rejected")
         assert rejected["status_code"] == 480
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hookswitch.plugin import (
     AcceptRegistration,
@@ -18,7 +18,7 @@ from hookswitch.plugin import (
     Switch,
 )
 from hookswitch_transport_sip.demands import ChallengeCaller
-from hookswitch_transport_sip.settings import LONGEST
+from hookswitch_transport_sip.settings import LONGEST, one_line
 
 from .service import Registrations
 from .views import binding_view
@@ -46,6 +46,9 @@ class RejectAttempt(ApiModel):
     """How a user agent is refused."""
 
     status_code: int = Field(403, ge=400, le=699, description="The response to its REGISTER")
+    reason: Annotated[str, AfterValidator(one_line)] | None = Field(
+        None, description="Reason phrase; default the usual one"
+    )
 
 
 class RemoveRegistration(ApiModel):
@@ -126,4 +129,4 @@ def _accept(request: AcceptAttempt) -> RegistrationDecision:
 
 
 def _reject(request: RejectAttempt) -> RegistrationDecision:
-    return RejectRegistration(request.status_code)
+    return RejectRegistration(request.status_code, request.reason)

@@ -230,7 +230,7 @@ class Registrations:
         self, attempt: Attempt, decision: RegistrationDecision, demand: Demand | None
     ) -> None:
         if isinstance(decision, RejectRegistration):
-            self._reject(attempt, decision.status, "rejected")
+            self._reject(attempt, decision.status, "rejected", decision.reason)
         elif demand is not None:
             challenge = self._doorkeeper.new_challenge(demand)
             now = self._signalling.now()
@@ -241,8 +241,10 @@ class Registrations:
             approval = Approval(max_expires=decision.max_expires)
             self._accept(attempt.event, attempt.registration, approval)
 
-    def _reject(self, attempt: Attempt, status: int, reason: str) -> None:
-        self._respond(attempt.event, status)
+    def _reject(
+        self, attempt: Attempt, status: int, reason: str, phrase: str | None = None
+    ) -> None:
+        self._respond(attempt.event, status, reason=phrase)
         self._doorkeeper.failed(attempt.event.source, self._signalling.now())
         self._switch.publish(
             RegistrationRejected(
