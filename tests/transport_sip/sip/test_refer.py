@@ -101,6 +101,8 @@ def test_one_at_a_time() -> None:
         (["nobody"], "400"),
         (["<sip:carol@h?Replaces=x>"], "400"),
         (["<sip:carol@h;method=SUBSCRIBE>"], "403"),
+        (["<http://example.com/>"], "416"),
+        (["mailto:carol@example.com"], "416"),
     ],
 )
 def test_a_refer_that_cannot_be_followed(refer_to: list[str], status: str) -> None:
@@ -108,6 +110,14 @@ def test_a_refer_that_cannot_be_followed(refer_to: list[str], status: str) -> No
     net.inject(bytes(_refer(net, refer_to)), A, B)
     assert net.starts(B)[-1] == status
     assert not net.find(B, ReferReceived)
+
+
+def test_whom_to_call_may_be_a_telephone_number() -> None:
+    net = established()
+    net.inject(bytes(_refer(net, ["<tel:+15550100>"])), A, B)
+    (received,) = net.find(B, ReferReceived)
+    assert isinstance(received, ReferReceived)
+    assert str(received.refer_to.uri) == "tel:+15550100"
 
 
 def _refer(net: Network, refer_to: list[str]) -> Request:

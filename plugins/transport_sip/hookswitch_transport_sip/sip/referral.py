@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LIFETIME = 600
 """Seconds after which we tell no more, whatever became of it, unless the peer asks for longer."""
 
+REFERABLE = ("sip", "sips", "tel")
+"""Schemes of targets that an application can do something about."""
+
 LONGEST = 3600
 """Seconds we grant at once."""
 
@@ -73,6 +76,9 @@ class Referral:
             return
         if (refer_to.uri.params.get("method") or "INVITE").upper() != "INVITE":
             self._call.respond(transaction, 403, now)
+            return
+        if refer_to.uri.scheme not in REFERABLE:
+            self._call.respond(transaction, 416, now)
             return
         self._accept(transaction, request, now)
         self._call.core.emit(ReferReceived(self._call, request, refer_to, replaces))
