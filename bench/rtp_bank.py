@@ -1,8 +1,8 @@
 """CPU of the RTP bank per leg-second, beside the floor: the same packets by a bare socket loop.
 
 Run: python -m bench.rtp_bank [--legs 500] [--seconds 8] [--codec PCMU G722 opus]
-[--srtp clear AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM]. A generator in another process sends each leg
-50 packets per second over loopback and discards what comes back.
+[--srtp clear AES_CM_128_HMAC_SHA1_80 AEAD_AES_128_GCM]. A generator in another process sends each
+leg 50 packets per second over loopback and discards what comes back.
 """
 
 from __future__ import annotations
