@@ -160,6 +160,42 @@ async def test_digits_go_by_info_where_events_were_not_negotiated(
         assert "Content-Type: application/dtmf-relay" in callee.messages
 
 
+async def test_digits_go_the_other_way_where_the_first_is_not_known(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp("callee_takes_plain_info.xml", tmp_path) as callee:
+        leg = await api.call(callee.uri)
+        await events.wait("leg.connected", leg_id=leg)
+        await api.post(f"/legs/{leg}/dtmf", 200, digits="12")
+        await api.post(f"/legs/{leg}/dtmf", 200, digits="#")
+        await callee.saw("\n#")
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+        await callee.succeeded()
+        bodies = re.findall(
+            r"Content-Type: (application/dtmf\S*)\r?\n(?:\S.*\r?\n)*\r?\n(\S+)",
+            callee.messages,
+        )
+        first, *others = bodies
+        assert first == ("application/dtmf-relay", "Signal=1")
+        assert others == [("application/dtmf", digit) for digit in "12#"]
+    assert not events.of(leg, "leg.command_failed")
+
+
+async def test_a_peer_that_takes_no_info_is_sent_none(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp("callee_takes_no_info.xml", tmp_path) as callee:
+        leg = await api.call(callee.uri)
+        await events.wait("leg.connected", leg_id=leg)
+        refused = await api.post(f"/legs/{leg}/dtmf", 409, digits="1")
+        assert "nor INFO" in refused["error"]
+        await api.delete(f"/legs/{leg}", 202)
+        await events.ended(leg)
+        await callee.succeeded()
+        assert "INFO sip:" not in callee.messages
+
+
 async def test_a_peer_that_refuses_info_is_told_of_once(
     api: Api, events: Events, tmp_path: Path
 ) -> None:

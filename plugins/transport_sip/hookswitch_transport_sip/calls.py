@@ -98,6 +98,8 @@ class SipCall(Call):
             raise OperationFailed(f"DTMF writer unavailable: {self._info.refused}")
         elif not self.dialogue.is_confirmed:
             raise Conflict("the peer takes no telephone events, and INFO only once it has answered")
+        elif not self.dialogue.may_take("INFO"):
+            raise Conflict("the peer takes neither telephone events nor INFO")
         else:
             self._info.send(digits)
 
@@ -108,7 +110,8 @@ class SipCall(Call):
             return False
         if self.media.takes_events:
             return agreed.direction.sends
-        return self.dialogue.is_confirmed and not self._info.refused
+        takes_info = self.dialogue.is_confirmed and self.dialogue.may_take("INFO")
+        return takes_info and not self._info.refused
 
     def send_text(self, text: str) -> None:
         if self.media is None or not self.media.text.can_send:
@@ -143,7 +146,9 @@ class SipCall(Call):
         elif isinstance(event, InfoReceived):
             self._take_info(event)
         elif isinstance(event, RequestAnswered) and event.method == "INFO":
-            self._info.answered(event.response.status, event.response.reason)
+            response = event.response
+            accept = response.headers.split("Accept")
+            self._info.answered(response.status, response.reason, accept)
         else:
             self._handle_session(event)
             self._handle_transfer(event)

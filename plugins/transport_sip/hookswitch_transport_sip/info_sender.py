@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .sip.info_digits import RELAY, pack_digit
+from .sip.info_digits import PLAIN, RELAY, may_take_plain, pack_digit
 
 DURATION_MS, GAP_MS, PAUSE_MS = 100, 60, 500
 """Of a digit, between digits, and of a comma."""
@@ -24,6 +24,8 @@ class InfoSender:
         self._timer: asyncio.TimerHandle | None = None
         self._waits = False
         """For the answer to an INFO."""
+        self._type, self._last = RELAY, ""
+        """What the peer takes as far as we know, and the digit sent last."""
         self.refused: str | None = None
         """Why the peer takes no digits this way, once it has said so."""
 
@@ -33,11 +35,16 @@ class InfoSender:
         if not self._waits and self._timer is None:
             self._next()
 
-    def answered(self, status: int, reason: str) -> None:
-        """The peer's answer to the last INFO."""
+    def answered(self, status: int, reason: str, accept: Sequence[str] = ()) -> None:
+        """The peer's answer to the last INFO; ``accept`` are the types that its Accept names."""
         self._waits = False
         if status < 300:
             self._rest(DURATION_MS + GAP_MS)
+            return
+        if status == 415 and self._type == RELAY and may_take_plain(accept):
+            self._type = PLAIN
+            self._queue.appendleft(self._last)
+            self._next()
             return
         self._queue.clear()
         self.refused = f"INFO was answered {status} {reason}"
@@ -57,8 +64,8 @@ class InfoSender:
         if digit == ",":
             self._rest(PAUSE_MS)
             return
-        self._waits = True
-        self._send(pack_digit(digit, DURATION_MS), RELAY)
+        self._waits, self._last = True, digit
+        self._send(pack_digit(digit, DURATION_MS, self._type), self._type)
 
     def _rest(self, milliseconds: int) -> None:
         loop = asyncio.get_running_loop()

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookswitch_transport_sip.sip.info_digits import PLAIN, RELAY, pack_digit, unpack_digit
+from hookswitch_transport_sip.sip.info_digits import (
+    PLAIN,
+    RELAY,
+    may_take_plain,
+    pack_digit,
+    unpack_digit,
+)
 
 DIGITS = "0123456789*#ABCD"
 
@@ -14,6 +20,7 @@ DIGITS = "0123456789*#ABCD"
 @pytest.mark.parametrize("digit", DIGITS)
 def test_round_trip(digit: str) -> None:
     assert unpack_digit(RELAY, pack_digit(digit, 100)) == digit
+    assert unpack_digit(PLAIN, pack_digit(digit, 100, PLAIN)) == digit
     assert unpack_digit(PLAIN, digit.lower().encode()) == digit
 
 
@@ -42,3 +49,17 @@ def test_what_phones_write(content_type: str, body: bytes, digit: str | None) ->
 @given(st.sampled_from([RELAY, PLAIN]), st.binary(max_size=40))
 def test_any_body_is_a_digit_or_none(content_type: str, body: bytes) -> None:
     assert unpack_digit(content_type, body) in (None, *DIGITS)
+
+
+@pytest.mark.parametrize(
+    ("accept", "may"),
+    [
+        ([], True),
+        (["application/sdp", "application/DTMF ;q=1"], True),
+        (["application/*"], True),
+        (["*/*"], True),
+        (["application/sdp"], False),
+    ],
+)
+def test_what_a_refusal_leaves_to_try(accept: list[str], may: bool) -> None:
+    assert may_take_plain(accept) is may

@@ -67,6 +67,8 @@ class Call:
         self.invited = Invited(self, self._ack_timed_out)
         self._first_invite: int | None = None
         self._bye_wanted: list[tuple[str, str]] | None = None
+        self.peer_allows: frozenset[str] | None = None
+        """Methods of the peer's last Allow; None before there was one."""
         self.timer = SessionTimer(self)
         self.offered = Offered(self)
         self.referring = Referring(self)
@@ -79,6 +81,16 @@ class Call:
     def is_confirmed(self) -> bool:
         """Whether the call is up."""
         return self.state is CallState.CONFIRMED
+
+    def may_take(self, method: str) -> bool:
+        """Whether the peer may take requests of a method: it does not say that it will not."""
+        return self.peer_allows is None or method in self.peer_allows
+
+    def note_allow(self, message: Request | Response) -> None:
+        """Remember which methods the peer takes."""
+        if "Allow" in message.headers:
+            allowed = message.headers.split("Allow")
+            self.peer_allows = frozenset(method.upper() for method in allowed)
 
     @property
     def local_tag(self) -> str:

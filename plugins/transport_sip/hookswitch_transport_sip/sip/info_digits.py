@@ -7,13 +7,17 @@ the digit alone. Neither was ever standardized. Digits are characters; some phon
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 RELAY, PLAIN = "application/dtmf-relay", "application/dtmf"
 
 _DIGITS = "0123456789*#ABCD"
 
 
-def pack_digit(digit: str, duration_ms: int) -> bytes:
-    """The body of an INFO, as `RELAY`."""
+def pack_digit(digit: str, duration_ms: int, content_type: str = RELAY) -> bytes:
+    """The body of an INFO, of either type."""
+    if content_type == PLAIN:
+        return digit.encode()
     return f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
 
 
@@ -27,6 +31,15 @@ def unpack_digit(content_type: str, body: bytes) -> str | None:
     elif content_type != PLAIN:
         return None
     return _digit(text.strip().upper())
+
+
+def may_take_plain(accept: Sequence[str]) -> bool:
+    """Whether a peer that refused `RELAY` may take `PLAIN`, by the Accept of its 415.
+
+    One without Accept does not say (RFC 3261 section 21.4.13 wants it to).
+    """
+    ranges = [each.partition(";")[0].strip().lower() for each in accept]
+    return not ranges or not {PLAIN, "application/*", "*/*"}.isdisjoint(ranges)
 
 
 def _digit(text: str) -> str | None:

@@ -31,7 +31,7 @@ class SessionTimer:
         self._interval = config.session_expires
         self._min_se = config.min_se
         self._we_refresh: bool | None = None
-        self._peer_updates = False
+        self._update_refused = False
         self._refresh_alarm: Alarm | None = None
         self._expiry: Alarm | None = None
 
@@ -62,7 +62,7 @@ class SessionTimer:
 
     def accepted(self, response: Response, now: float) -> None:
         """A 2xx to such a request: it decides (section 7.2)."""
-        self.note(response)
+        self._call.note_allow(response)
         expires = _expires_of(response)
         if expires is None:
             self.stop()
@@ -73,7 +73,7 @@ class SessionTimer:
 
     def answer_headers(self, request: Request, now: float) -> list[tuple[str, str]]:
         """What our 2xx says (section 9); the session's time runs from now."""
-        self.note(request)
+        self._call.note_allow(request)
         asked = _expires_of(request)
         knows_timers = "timer" in (tag.lower() for tag in request.supported)
         if asked is None and not (knows_timers and self._interval):
@@ -101,12 +101,6 @@ class SessionTimer:
 
     # --- the timer ----------------------------------------------------------
 
-    def note(self, message: Request | Response) -> None:
-        """Remember whether the peer takes UPDATE."""
-        if "Allow" in message.headers:
-            allowed = message.headers.split("Allow")
-            self._peer_updates = "UPDATE" in (method.upper() for method in allowed)
-
     def stop(self) -> None:
         """The session has no end of its own, or is over."""
         self._we_refresh = None
@@ -129,7 +123,7 @@ class SessionTimer:
     def _refresh(self, now: float) -> None:
         if not self._call.is_confirmed:
             return
-        if self._peer_updates:
+        if "UPDATE" in (self._call.peer_allows or ()) and not self._update_refused:
             self._call.exchange(self._update, self._refreshed, now)
         else:
             self._call.core.emit(RefreshDue(self._call))
@@ -151,7 +145,7 @@ class SessionTimer:
         elif status in (408, 481):
             self._call.lose(status, now)
         elif status in (405, 501):
-            self._peer_updates = False
+            self._update_refused = True
             self._refresh(now)
         elif status != 422 or self.too_small(response):
             delay = 0.0 if status == 422 else _TRY_AGAIN
