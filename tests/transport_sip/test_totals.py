@@ -15,7 +15,10 @@ def test_a_restarted_worker_counts_from_zero() -> None:
     totals = Totals()
     names = ("packets_received", "packets_lost", "packets_sent")
     reports = [(100, 1, 90), (200, 2, 190), (50, 0, 45), (60, 1, 55)]
-    told = [totals.add({"mos": 4.4, **dict(zip(names, r, strict=True))}) for r in reports]
+    told = [
+        totals.add({"mos": 4.4, "packets_discarded": 0, **dict(zip(names, r, strict=True))})
+        for r in reports
+    ]
     assert [tuple(each[name] for name in names) for each in told] == [
         (100, 1, 90),
         (200, 2, 190),

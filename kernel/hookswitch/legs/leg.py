@@ -280,7 +280,7 @@ class Leg:
             self._speech_changed(bool(data["speaking"]))
         elif report.kind == "media_timeout":
             self.hang_up("rtp_timeout")
-        elif report.kind == "stats" and data.get("packets_received"):
+        elif report.kind == "stats" and (data.get("packets_received") or data.get("packets_lost")):
             self.quality = Quality(
                 mos_score=data.get("mos"),
                 rtp_packets_received=data.get("packets_received"),

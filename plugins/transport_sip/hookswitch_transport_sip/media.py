@@ -91,6 +91,9 @@ class CallMedia:
         self._rollover = b"", 0
         self._learned: Address | None = None
         self._learned_for: Address | None = None
+        self.discarded = 0
+        """RTP packets that held no audio we understand, so far."""
+        self._told_misunderstood = False
         self._totals, self._key_life = Totals(), KeyLife()
 
     @property
@@ -226,13 +229,17 @@ class CallMedia:
             return
         if report.kind == "rtp_locked":
             self._remember_source((report.data["host"], report.data["port"]))
+        if report.kind == "unknown_payload_type":
+            self._misunderstood(report.data["payload_type"])
+            return
         if report.kind == "payload_type":
             self._switch.spawn(self._follow(report.data["payload_type"]))
             return
         if report.kind == "stats":
             report = PortReport(report.port, report.kind, self._totals.add(report.data))
+            self.discarded = report.data["packets_discarded"]
             keys = self._in_use.srtp if self._in_use else None
-            if self._key_life.is_over(keys, report.data["packets_received"]):
+            if self._key_life.is_over(keys, report.data["packets_received"] + self.discarded):
                 self._leg.hang_up("srtp_key_expired")
         elif report.kind == "digit":
             source = "tones" if report.data.get("tones") else "events"
@@ -242,6 +249,15 @@ class CallMedia:
             self._switch.spawn(self._wait_again())
             return
         self._leg.on_report(report)
+
+    def _misunderstood(self, payload_type: int) -> None:
+        """The peer sends what was not agreed on. Told once, also where a worker is started anew."""
+        if not self._told_misunderstood:
+            self._told_misunderstood = True
+            self._leg.log.warning(
+                "the peer sends payload type %d, which was not agreed on: it is discarded",
+                payload_type,
+            )
 
     async def _wait_again(self) -> None:
         """Who writes need not speak: have the silence be measured anew."""

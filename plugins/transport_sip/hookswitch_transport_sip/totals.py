@@ -8,7 +8,7 @@ from typing import Any
 from .rtp.keys import SrtpKeys
 from .rtp.supervision import STATS_INTERVAL_S
 
-_COUNTED = ("packets_received", "packets_lost", "packets_sent")
+_COUNTED = ("packets_received", "packets_lost", "packets_discarded", "packets_sent")
 
 UNSEEN = int(2 * STATS_INTERVAL_S * 110)
 """Packets that may come between two reports, at ten milliseconds each, and digits beside them."""

@@ -88,6 +88,7 @@ class SipTransport(Transport):
         self.doorkeeper.is_one_of_ours = self.callers.has_host
         self._incoming = Incoming(self)
         self._draining = False
+        self._discarded = 0
         self._running = False
 
     @property
@@ -148,6 +149,7 @@ class SipTransport(Transport):
         metrics: dict[str, float] = {f"sip_{name}_total": n for name, n in counters.items()}
         return {
             **metrics,
+            **({"sip_rtp_discarded_total": self._discarded} if self._discarded else {}),
             "sip_registrations": len(self.registrations.location),
             "sip_suspects": self.doorkeeper.suspects,
         }
@@ -261,6 +263,7 @@ class SipTransport(Transport):
 
     def forget(self, call: SipCall) -> None:
         """A leg is over; its dialogues may go on for a while, and tell how a transfer ended."""
+        self._discarded += call.media.discarded if call.media else 0
         if not call.dialogue.referring.is_waiting:
             self._drop(call)
 

@@ -42,6 +42,9 @@ CAPACITY = 4096
 FOREIGN_RUN = 5
 """Packets of another agreed codec after which it is taken for the peer's choice."""
 
+COMFORT_NOISE = 13
+"""Sent by many in pauses, agreed on or not (RFC 3389); we make our own."""
+
 _SUPERVISION_TICKS = 5
 """Ticks between looks at RTCP sockets and at what is due now and then."""
 
@@ -289,6 +292,8 @@ class RtpBank:
         clock_rate = port.params.telephone_event.get(payload_type)
         if clock_rate is None:
             self._note_foreign(port, payload_type)
+            if payload and payload_type not in {COMFORT_NOISE, *port.params.alternatives}:
+                self._discard(port, payload_type, int(headers.sequence[index]))
             return
         stamp, marker = int(headers.timestamp[index]), bool(headers.marker[index])
         for event in port.events.receive(payload, stamp, marker, clock_rate):
@@ -305,6 +310,15 @@ class RtpBank:
         port.foreign += 1
         if port.foreign == FOREIGN_RUN:
             self._report(port, "payload_type", {"payload_type": payload_type})
+
+    def _discard(self, port: RtpPort, payload_type: int, sequence: int) -> None:
+        """Audio that was not agreed on is as good as lost. Without payload it keeps a NAT open."""
+        if not port.params.receive:
+            return
+        self._intake.discarded.add(port.slot, sequence)
+        if not port.misunderstood:
+            port.misunderstood = True
+            self._report(port, "unknown_payload_type", {"payload_type": payload_type})
 
     # Helpers
 

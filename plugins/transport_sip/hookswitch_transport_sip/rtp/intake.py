@@ -17,7 +17,7 @@ from .packets import HEADER, PLAIN_MASK, Headers, Words
 from .receiver import Round
 from .ring import CHUNKS, Timeline
 from .sequences import Sequences
-from .stats import Jitter
+from .stats import Discarded, Jitter
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -95,6 +95,7 @@ class Intake:
         self.sequences = Sequences(capacity)
         self.timeline = Timeline(capacity)
         self.jitter = Jitter(capacity)
+        self.discarded = Discarded(capacity)
         self.heard = np.zeros(capacity, np.float64)
         self.stamp = np.zeros(capacity, np.int64)
         self.octets = np.zeros(capacity, np.int64)
@@ -113,6 +114,7 @@ class Intake:
         self.sequences.reset(slot)
         self.timeline.open(slot, clock_rate)
         self.jitter.open(slot, clock_rate)
+        self.discarded.reset(slot)
         self.heard[slot], self.octets[slot] = now, 0
 
     def is_plain(self, batch: Round, words: Words) -> bool:
@@ -200,7 +202,8 @@ class Intake:
         payloads = _payloads(batch.datagrams, audio.index, int(audio.size.max()), offset)
         counts = -(-stream.codec.samples(payloads, audio.size) // stream.ring.samples)
         good = (counts > 0) & (counts <= CHUNKS // 2)
-        self.undecodable += int(np.count_nonzero(~good))
+        if not np.all(good):
+            self._discard(audio.only(~good))
         audio, payloads, counts = audio.only(good), payloads[good], counts[good]
         if not len(audio.slots):
             return
@@ -232,6 +235,11 @@ class Intake:
             slots = audio.slots[some]
             self.jitter.update(slots, audio.stamps[some], self._arrivals.at[slots])
 
+    def _discard(self, audio: _Audio) -> None:
+        """The codec cannot make sound of these."""
+        self.undecodable += len(audio.slots)
+        self.discarded.add(audio.slots, audio.sequence)
+
     def _decode(self, kind: int, audio: _Audio, batch: Round, offset: Ints | None) -> None:
         """Decode packets of one codec and size, and put them into their ring."""
         which, size = kind >> 16, kind & 0xFFFF
@@ -240,7 +248,7 @@ class Intake:
         slots, decoder = audio.slots, self.decoders[which]
         pcm = decoder.decode(slots, _payloads(batch.datagrams, audio.index, size, offset))
         if pcm is None:
-            self.undecodable += len(slots)
+            self._discard(audio)
             return
         ring = decoder.lane.ring
         chunks = self.timeline.locate(slots, audio.stamps)

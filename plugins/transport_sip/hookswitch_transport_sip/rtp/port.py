@@ -31,6 +31,8 @@ class RtpPort:
     timed_out: bool = False
     foreign: int = 0
     """Packets in a row of a codec that was agreed on, but is not the one in use."""
+    misunderstood: bool = False
+    """Whether there was audio of a payload type that was not agreed on."""
     rollover: int = 0
     """How often the peer's sequence numbers have wrapped, as last reported (SRTP)."""
     handed_over: bool = False

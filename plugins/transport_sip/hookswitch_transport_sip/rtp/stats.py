@@ -55,6 +55,29 @@ class Jitter:
         self._arrival[slots] = arrival
 
 
+class Discarded:
+    """Packets that arrived but held no audio we understand; int64 by slot.
+
+    ``count`` is of packets, ``runs`` of those whose predecessor was not discarded as well.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.count = np.zeros(capacity, np.int64)
+        self.runs = np.zeros(capacity, np.int64)
+        self._last = np.full(capacity, -2, np.int64)
+
+    def reset(self, slot: int) -> None:
+        """Nothing was discarded yet."""
+        self.count[slot] = self.runs[slot] = 0
+        self._last[slot] = -2
+
+    def add(self, slots: Rows | int, sequence: Ints | int) -> None:
+        """Take one packet for each of ``slots`` (distinct), by its number on the wire."""
+        self.count[slots] += 1
+        self.runs[slots] += self._last[slots] + 1 & 0xFFFF != sequence
+        self._last[slots] = sequence
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """What a report block says of the time since the last one (RFC 3550 appendix A.3)."""

@@ -138,14 +138,20 @@ class Supervision:
                     port.round_trip = measured if measured is not None else port.round_trip
 
     def statistics(self, port: RtpPort) -> dict[str, Any]:
-        """Everything counted since the port opened."""
+        """Everything counted since the port opened.
+
+        Packets that were discarded for what they held are lost to whoever listens: they count so,
+        and not as received. RTCP is about the network, and knows them as received.
+        """
         slot, intake, numbers = port.slot, self._intake, self._numbers
         sequences = intake.sequences
         expected, received = sequences.expected_of(slot), int(sequences.received[slot])
-        lost = max(expected - received, 0)
+        discarded = int(intake.discarded.count[slot])
+        lost = max(expected - received, 0) + discarded
         data: dict[str, Any] = {
-            "packets_received": received,
+            "packets_received": received - discarded,
             "packets_lost": lost,
+            "packets_discarded": discarded,
             "packets_duplicated": int(sequences.duplicates[slot]),
             "octets_received": int(intake.octets[slot]),
             "jitter_ms": round(float(intake.jitter.seconds[slot]) * 1000, 2),
@@ -159,8 +165,9 @@ class Supervision:
         if port.security is not None:
             data["srtp_refused"] = int(self._refused[slot])
         if received:
+            gaps = int(sequences.gaps[slot] + intake.discarded.runs[slot])
             loss = lost / expected if expected else 0.0
-            burst = burst_ratio(lost, int(sequences.gaps[slot]), expected)
+            burst = burst_ratio(lost, gaps, expected)
             data["mos"] = self._opinion(port, loss, burst)
         return data
 
