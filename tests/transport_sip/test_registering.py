@@ -230,6 +230,29 @@ async def test_its_own_calls_are_known_and_trusted(tmp_path: Path) -> None:
             await server.events.wait("leg.disconnected", leg_id=ringing["leg_id"])
 
 
+async def test_no_event_shows_the_password_of_a_uri(tmp_path: Path) -> None:
+    decider = Decider(AcceptRegistration())
+    async with running(tmp_path, decider) as (server, alice):
+        await alice.register("sip:alice:hush@127.0.0.1:9")
+        active = await server.events.wait("sip.registration_active")
+        assert active["contact"] == "sip:alice@127.0.0.1:9"
+        assert decider.asked[0].contact == "sip:alice@127.0.0.1:9"
+        alice.call("sip:carol:hush@example.com", ("X-Boss", "<sip:dave:hush@h>;x=1"))
+        ringing = await server.events.wait("leg.ringing")
+        assert ringing["from"] == "sip:carol@example.com"
+        assert ringing["headers"]["X-Boss"] == "<sip:dave@h>;x=1"
+        request = {"type": "sip", "to": f"sip:bob:hush@127.0.0.1:{alice.agent.contact.uri.port}"}
+        leg = await server.ask("POST", "/v1/legs", request, status=201)
+        invite = await alice.rings()
+        assert invite.request.uri.password == "hush", "whom it is for is told"
+        alice.refuse(invite, 486)
+        for each in (leg["id"], ringing["leg_id"]):
+            if each == ringing["leg_id"]:
+                await server.ask("DELETE", f"/v1/legs/{each}", {"reason": "busy"}, status=202)
+            await server.events.wait("leg.disconnected", leg_id=each)
+        assert "hush" not in str(server.events.events)
+
+
 async def test_what_a_caller_of_the_api_can_ask(tmp_path: Path) -> None:
     async with running(tmp_path, Decider(AcceptRegistration())) as (server, alice):
         await alice.register(alice.contact, "sip:alice@127.0.0.1:9")

@@ -20,6 +20,7 @@ from .sip.gate import Gate
 from .sip.hop import Hop
 from .sip.message import Request
 from .sip.uas import InboundCall
+from .sip.uri import without_passwords
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Doorkeeper(Gate):
         self._switch.publish(
             ChallengeFailed(
                 method=request.method,
-                from_=str(request.from_.uri),
+                from_=without_passwords(str(request.from_.uri)),
                 username=challenge.claimed,
                 source_address=f"{source.host}:{source.port}",
                 call_id=request.call_id,

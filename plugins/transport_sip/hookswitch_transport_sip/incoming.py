@@ -21,7 +21,7 @@ from .sdp.streams import offered_codecs
 from .sip.call import CallState
 from .sip.events import InviteReceived
 from .sip.message import Request
-from .sip.uri import format_host
+from .sip.uri import format_host, without_passwords
 
 if TYPE_CHECKING:
     from .transport import SipTransport
@@ -122,8 +122,8 @@ class Incoming:
             leg.hang_up(refusal)
             return
         leg.ringing(
-            caller=str(request.from_.uri),
-            to=str(request.to.uri),
+            caller=without_passwords(str(request.from_.uri)),
+            to=without_passwords(str(request.to.uri)),
             offered_codecs=offered,
             source_address=f"{format_host(event.source.host)}:{event.source.port}",
         )
@@ -145,7 +145,7 @@ class Incoming:
 
 def _options(request: Request, admitted: Admitted) -> LegOptions:
     """The leg an INVITE describes; only a trusted caller may choose where events go."""
-    headers = {name: value for name, value in request.headers if _is_shown(name)}
+    headers = {name: without_passwords(value) for name, value in request.headers if _is_shown(name)}
     options = LegOptions(headers=headers, identity=admitted.identity)
     if admitted.trusted:
         get = request.headers.get

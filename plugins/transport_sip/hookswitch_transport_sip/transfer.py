@@ -19,7 +19,7 @@ from .sip.address import NameAddr
 from .sip.errors import ParseError, StateError
 from .sip.events import ReferFinished, ReferProgressed
 from .sip.replaces import Replaces
-from .sip.uri import Uri
+from .sip.uri import Uri, without_passwords
 
 if TYPE_CHECKING:
     from .calls import SipCall
@@ -50,7 +50,7 @@ class Transfer:
             LegTransferInitiated(
                 leg_id=leg.id,
                 kind="blind" if replaced is None else "attended",
-                target=target,
+                target=without_passwords(target),
                 replaces_leg_id=None if replaced is None else replaced.id,
             )
         )

@@ -51,6 +51,7 @@ from .sip.locating import transports_for
 from .sip.message import Request
 from .sip.uac import OutboundCall
 from .sip.uas import InboundCall
+from .sip.uri import without_passwords
 from .store import SipStore
 from .trunking.service import Trunks
 
@@ -199,7 +200,8 @@ class SipTransport(Transport):
         for dialogue in call.dialogues:
             self.watch(dialogue, call)
         self.show(leg, call.dialogue)
-        leg.ringing(uri=dialling.to, caller=str(dialling.waves[0][0].caller.uri))
+        caller = str(dialling.waves[0][0].caller.uri)
+        leg.ringing(uri=without_passwords(dialling.to), caller=without_passwords(caller))
         self.signalling.settle()
         return leg
 

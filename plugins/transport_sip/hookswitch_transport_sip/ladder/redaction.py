@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from hookswitch_transport_sip.sip.uri import PASSWORD
+
 HIDDEN = "(hidden)"
 
 _FOLDED = r"[^\r\n]*(?:\r\n[ \t][^\r\n]*)*"
@@ -28,7 +30,7 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     ),
     (re.compile(r"^(a=key-mgmt:\S*|k=)[^\r\n]*", re.I | re.M), rf"\1 {HIDDEN}"),
     # sip:user:password@host
-    (re.compile(r"(sips?:[^@\s:;<>?]{1,255}):[^@\s:;<>?]{1,255}@", re.I), rf"\1:{HIDDEN}@"),
+    (PASSWORD, rf"\1:{HIDDEN}@"),
 )
 
 

@@ -13,6 +13,7 @@ from hookswitch_transport_sip.sip.digest import Credentials
 from hookswitch_transport_sip.sip.errors import ParseError
 from hookswitch_transport_sip.sip.events import RegisterReceived
 from hookswitch_transport_sip.sip.message import Request
+from hookswitch_transport_sip.sip.uri import without_passwords
 
 from .views import socket_of
 
@@ -38,7 +39,7 @@ class Attempt:
         return RegistrationAttempt(
             attempt_id=self.id,
             aor=registration.aor,
-            contact=str(contacts[0].uri) if contacts else None,
+            contact=without_passwords(str(contacts[0].uri)) if contacts else None,
             expires=registration.expires,
             source_address=socket_of(registration.source),
             transport=registration.source.transport.lower(),

@@ -10,7 +10,7 @@ from hookswitch_transport_sip.events import BindingEvent, RegistrationActive, Re
 from hookswitch_transport_sip.registrar.binding import Binding
 from hookswitch_transport_sip.registrar.location import Change, Kind
 from hookswitch_transport_sip.sip.hop import Hop
-from hookswitch_transport_sip.sip.uri import format_host
+from hookswitch_transport_sip.sip.uri import format_host, without_passwords
 
 
 def socket_of(hop: Hop) -> str:
@@ -50,7 +50,7 @@ def event_of(change: Change, offset: float) -> BindingEvent:
     common: dict[str, Any] = {
         "aor": binding.aor,
         "binding_id": binding.id,
-        "contact": str(binding.contact),
+        "contact": without_passwords(str(binding.contact)),
         "socket": socket_of(binding.source),
         "transport": binding.source.transport.lower(),
     }

@@ -27,6 +27,9 @@ _SIP = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+PASSWORD = re.compile(r"(sips?:[^@\s:;<>?]{1,255}):[^@\s:;<>?]{1,255}@", re.IGNORECASE)
+"""Of a URI within any text: what stays, and what nobody need see."""
+
 _TEL = re.compile(
     rf"(?P<user>\+?[0-9A-Fa-f*#\-.()]+)(?P<params>(?:;{_PARAM_TEXT}(?:={_PARAM_TEXT})?)*)"
 )
@@ -149,6 +152,11 @@ class Uri:
         port = "" if self.port is None else f":{self.port}"
         tail = "?" + "&".join(f"{k}={v}" for k, v in self.headers) if self.headers else ""
         return f"{self.scheme}:{user}{host}{port}{self.params}{tail}"
+
+
+def without_passwords(text: str) -> str:
+    """A text in which URIs keep their user but not its password (RFC 3261 section 19.1.1)."""
+    return PASSWORD.sub(r"\1@", text)
 
 
 def format_host(host: str) -> str:
