@@ -345,7 +345,7 @@ async def test_the_server_cannot_dial(
         "caller_transfers_in_vain.xml",
         tmp_path,
         target=dialling.sip_port,
-        fields=transferring("400 Bad Request", "mailto:carol", pause=300),
+        fields=transferring("400 Bad Request", "tel:+15550100", pause=300),
     ) as caller:
         leg = await in_room(asked, heard)
         await heard.ended(leg)
