@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hookswitch.errors import Conflict
 from hookswitch.events.media import (
@@ -26,6 +26,8 @@ from hookswitch.rooms.place import Place
 from .client import Recorder, Told
 from .messages import Channel as EarChannel
 from .messages import ChannelEnded, Finished, Format, Record
+
+_T = TypeVar("_T")
 
 FINISH_WITHIN = 20.0
 """Seconds an answer waits for a file to be complete; a long one that is encoded may take longer."""
@@ -58,17 +60,44 @@ class Recording:
         self._guests: dict[str, tuple[str, str]] = {}
         """Participant -> its ear, and its own port."""
         self._leaving: dict[str, asyncio.Event] = {}
+        self._here: set[str] = set()
+        """Participants that are there, or come while their ear is being opened."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._joined = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._begun = False
+        """Whether the recorder knows of it."""
+        self._over = False
 
     @property
     def files(self) -> list[Path]:
         """All it makes."""
         return [file for file in (self.file, self.multi_channel_file) if file is not None]
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to pause, and something will come of it."""
+        return self._begun
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do what comes before the start, until that is not wanted any more.
+
+        Raises Conflict then, and whatever the work raises.
+        """
+        working = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+            self._check_wanted()
+            return await working
+        finally:
+            for task in (working, stopped):
+                task.cancel()
+            await asyncio.gather(working, stopped, return_exceptions=True)
+
     async def start(self) -> None:
         """Open the ears and have the recorder begin. Raises Conflict."""
+        self._check_wanted()
         rate = self.place.record_rate()
         heard_at = min(rate, self.place.heard_rate())
         name = f"recording-{self.id}"
@@ -76,18 +105,27 @@ class Recording:
             self._ears = await self.place.open_ears(name, heard_at, self._on_report)
         except CommandError as error:
             raise Conflict(str(error)) from None
+        try:
+            self._check_wanted()
+        except Conflict:
+            await self._close_ears()
+            raise
         channels = tuple(
             EarChannel(name, ear.shape, ear.row)
             for name, ear in zip(self.place.channels, self._ears, strict=True)
         )
         message = Record(self.id, self.file, self._format, rate, channels, self.multi_channel_file)
         self._recorder.record(message, self._ears, self._on_told)
+        self._begun = True
         self.place.emit(RecordingStarted, **self._files())
 
     async def join(self, participant: str, port: str) -> None:
-        """Give a participant its channel, if this recording has them."""
-        if self.multi_channel_file is None or self._stopping:
+        """Give a participant its channel, if this recording has them and goes on."""
+        if self.multi_channel_file is None or not self._begun or self._stopping.is_set():
             return
+        if participant in self._here:
+            return
+        self._here.add(participant)
         if (leaving := self._leaving.get(participant)) is not None:
             await leaving.wait()  # it is back before its last sound was written
         self._joined += 1
@@ -98,12 +136,17 @@ class Recording:
                 [name], rate, self._on_report, Connect(port, name), near=port
             )
         except CommandError:
+            self._here.discard(participant)
+            return
+        if self._over or participant not in self._here:  # meanwhile
+            await self._close(name)
             return
         self._guests[participant] = name, port
         self._recorder.add_channel(self.id, participant, ear)
 
     async def leave(self, participant: str) -> None:
         """A participant is gone; its ear is closed when all of it is written."""
+        self._here.discard(participant)
         if participant not in self._guests or participant in self._leaving:
             return
         ear, port = self._guests[participant]
@@ -131,17 +174,22 @@ class Recording:
         return True
 
     async def stop(self) -> Finished | None:
-        """End it; answers what came of it, or None when that is still being written."""
+        """End it; answers what came of it, or None when that is still being written.
+
+        One that has not begun does not, and nothing comes of it.
+        """
         self.begin_stop()
+        if not self._begun:
+            return None
         with suppress(TimeoutError):
             return await asyncio.wait_for(asyncio.shield(self.finished), FINISH_WITHIN)
         return None
 
     def begin_stop(self) -> None:
         """End it, without waiting for the file."""
-        if not self._stopping:
-            self._stopping = True
-            self._recorder.finish(self.id)
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._recorder.finish(self.id)  # before it has begun, `start` looks again
 
     # -- what is told
 
@@ -162,9 +210,9 @@ class Recording:
             leaving.set()
 
     async def _ended(self, told: Finished) -> None:
-        self._stopping = True
-        for ear in self._ears:
-            await self._close(ear.spec.id)
+        self._stopping.set()
+        self._over = True
+        await self._close_ears()
         for port, _ in self._guests.values():
             await self._close(port)
         self._guests.clear()
@@ -173,6 +221,14 @@ class Recording:
         self.place.emit(RecordingFinished, **finished_fields(told))
         await self._on_end(self, told)
         self.finished.set_result(told)
+
+    def _check_wanted(self) -> None:
+        if self._stopping.is_set():
+            raise Conflict("the recording was ended before it began")
+
+    async def _close_ears(self) -> None:
+        for ear in self._ears:
+            await self._close(ear.spec.id)
 
     async def _close(self, port: str) -> None:
         with suppress(CommandError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -81,12 +82,13 @@ class Recordings:
         )
         self._recording[place.id] = recording
         try:
-            options = await self._storing.check(storage, fields)
+            options = await recording.unless_stopped(self._storing.check(storage, fields))
             if options is not None:
                 await self._storing.promise(recording.id, recording.files, storage, options, place)
             await recording.start()
         except BaseException:
-            self._recording.pop(place.id, None)
+            if self._recording.get(place.id) is recording:
+                del self._recording[place.id]
             await self._storing.withdraw(recording.id)
             raise
         for participant, port in place.participants().items():
@@ -95,9 +97,23 @@ class Recordings:
 
     def get(self, place_id: str) -> Recording:
         """What is being recorded there. Raises NotFound."""
-        if place_id not in self._recording:
+        recording = self._recording.get(place_id)
+        if recording is None or not recording.begun:
             raise NotFound("no recording in progress")
-        return self._recording[place_id]
+        return recording
+
+    async def end(self, place_id: str) -> tuple[Recording, Finished | None]:
+        """End what is recorded there, or about to be.
+
+        Answers what came of it, None when that is still being written. Raises NotFound.
+        """
+        recording = self._recording.get(place_id)
+        if recording is None:
+            raise NotFound("no recording in progress")
+        told = await recording.stop()
+        if not recording.begun and self._recording.get(place_id) is recording:
+            del self._recording[place_id]  # the place is free; its `start` will find out
+        return recording, told
 
     async def gone(self, place_id: str) -> None:
         """A leg has ended: its recording has, too."""
@@ -121,9 +137,8 @@ class Recordings:
         await self.gone(room.id)
 
     async def stop(self) -> None:
-        """Complete everything, and end the recorder."""
-        for recording in list(self._recording.values()):
-            await recording.stop()
+        """Complete everything, all at once, and end the recorder."""
+        await asyncio.gather(*(one.stop() for one in self._recording.values()))
         await self._recorder.stop()
         await self._storing.stop()
 
@@ -144,7 +159,8 @@ class Recordings:
         return file, beside
 
     async def _ended(self, recording: Recording, told: Finished) -> None:
-        self._recording.pop(recording.place.id, None)
+        if self._recording.get(recording.place.id) is recording:
+            del self._recording[recording.place.id]
         await self._storing.complete(told)
 
     def _recovered(self, told: Told) -> None:

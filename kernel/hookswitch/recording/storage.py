@@ -15,7 +15,6 @@ Both methods may block: they run in threads.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -25,6 +24,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, SecretStr
 
 from hookswitch.errors import BadRequest
+
+from .threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Storages:
             )
         fields = {field: getattr(request, field) for field in storage.request.model_fields}
         options = storage.request.model_validate(fields)
-        await asyncio.to_thread(storage.check, options)
+        await in_thread(lambda: storage.check(options))
         return options
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic import BaseModel
 from hookswitch.events.backoff import BackOff
 
 from .storage import Storages, pack_options, unpack_options
+from .threads import in_thread
 from .upload_queue import Upload, UploadQueue
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class Uploads:
             return LookupError(f"no plugin offers the storage {upload.storage!r} any more")
         try:
             options = unpack_options(storage, upload.options)
-            location = await _in_thread(lambda: storage.store(upload.file, options))
+            location = await in_thread(lambda: storage.store(upload.file, options))
             await self._on_disk(lambda: self._queue.stored(upload, location))
         except Exception as error:  # a stranger's code and network may raise anything
             return error
@@ -199,26 +199,3 @@ class Uploads:
 
     async def _on_disk(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
-
-
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    """Run something in a thread that does not hold up the end of the server."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def tell(how: Callable[[Any], None], outcome: Any) -> None:
-        if not done.cancelled():
-            how(outcome)
-
-    def run() -> None:
-        how: Callable[[Any], None] = done.set_result
-        outcome: Any
-        try:
-            outcome = work()
-        except Exception as error:
-            how, outcome = done.set_exception, error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, how, outcome)
-
-    threading.Thread(target=run, name="upload", daemon=True).start()
-    return await done
