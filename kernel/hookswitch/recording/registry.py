@@ -82,7 +82,10 @@ class Recordings:
         )
         self._recording[place.id] = recording
         try:
-            options = await recording.unless_stopped(self._storing.check(storage, fields))
+            # A name that is made up is nobody else's.
+            names = [] if filename is None else [one.name for one in recording.files]
+            checked = self._storing.check(storage, fields, names)
+            options = await recording.unless_stopped(checked)
             if options is not None:
                 await self._storing.promise(recording.id, recording.files, storage, options, place)
             await recording.start()

@@ -47,9 +47,14 @@ class Storing:
         """What is not stored is tried again after the next start."""
         await self._uploads.stop()
 
-    async def check(self, storage: str, request: BaseModel) -> BaseModel | None:
-        """The storage's fields of a request, None if files stay. Raises BadRequest."""
-        options = await self._storages.check(storage, request)
+    async def check(
+        self, storage: str, request: BaseModel, files: Collection[str]
+    ) -> BaseModel | None:
+        """The storage's fields of a request, None if files stay.
+
+        ``files``: names that must be free there. Raises BadRequest, Conflict.
+        """
+        options = await self._storages.check(storage, request, files)
         return None if storage == FILE else options
 
     async def promise(
