@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hookswitch.operations.model import parse
 from hookswitch.plugin import BadRequest, hookimpl
 from hookswitch.plugins.builtin import load_plugins
 from hookswitch.recording.storage import Storage, Storages
+from hookswitch.recording.uploads import AT_ONCE
 from hookswitch.testing.server import run_switch
 from tests.recording.uploading import add, file, running
 
@@ -110,6 +112,19 @@ async def test_a_name_that_is_in_the_bucket_is_refused(s3: S3Server, tmp_path: P
         fields = {"storage": "s3", "filename": "room", "multi_channel": True}
         assert "room-multi.wav" in await server.problem(409, "POST", room, fields)
         assert len(server.switch.recordings) == 0
+
+
+async def test_a_server_that_hangs_delays_no_other(s3: S3Server, tmp_path: Path) -> None:
+    chosen = storage(s3_endpoint=s3.url, s3_bucket="calls")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # takes, never answers
+        hangs = options(s3_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        async with running(tmp_path, chosen) as (uploads, told):
+            for index in range(2 * AT_ONCE):
+                await add(uploads, file(tmp_path, f"{index}.wav"), "s3", hangs, {})
+            await add(uploads, file(tmp_path), "s3", options(), {})
+            await told.until(lambda: bool(told.stored))
+            assert [location for _, location in told.stored] == ["s3://calls/call.wav"]
+            assert told.failed == []
 
 
 class S3Plugin:

@@ -10,7 +10,7 @@
         def store(self, file: Path, options: ShelfRequest) -> str:
             return self.boards[options.shelf_board].put(file)
 
-All methods may block: they run in threads.
+All but `target` may block: they run in threads.
 """
 
 from __future__ import annotations
@@ -56,6 +56,13 @@ class Storage(ABC):
         Raises BadRequest like `check`, which is called before.
         """
         return False
+
+    def target(self, options: Any) -> str:
+        """What the files go to that may hang by itself, such as an address.
+
+        Few files are stored in one target at the same time; none waits for those of another.
+        """
+        return ""
 
     @abstractmethod
     def store(self, file: Path, options: Any) -> str:

@@ -12,8 +12,10 @@ import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 
@@ -26,7 +28,7 @@ from .upload_queue import Upload, UploadQueue
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Files that are stored at the same time."""
+"""Files that are stored in one target at the same time."""
 
 BACK_OFF = BackOff(first=2.0, longest=300.0)
 
@@ -63,7 +65,8 @@ class Uploads:
         self._keep_local = keep_local
         self._back_off = back_off
         self._disk = ThreadPoolExecutor(1, "upload-queue")
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._free: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+        """By storage and target, while there is something for it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._tidying: set[asyncio.Task[None]] = set()
         self._promised: dict[tuple[str, int], Upload] = {}
@@ -148,8 +151,9 @@ class Uploads:
 
     async def _care_for(self, upload: Upload) -> None:
         """Try until it is stored or cannot ever be."""
+        free = self._free_at(upload)
         while upload.location is None:
-            async with self._free:
+            async with free:
                 problem = await self._try(upload)
             if problem is not None and not self._failed(upload, problem):
                 return
@@ -159,6 +163,14 @@ class Uploads:
         self._on_stored(upload, upload.location)
         unwanted = not self._keep_local and upload.location != str(upload.file)
         self._tidy(upload, delete=unwanted)
+
+    def _free_at(self, upload: Upload) -> asyncio.Semaphore:
+        """Limits what is stored in its target: one that hangs delays its own files only."""
+        storage, target = self._storages.get(upload.storage), ""
+        if storage is not None:
+            with suppress(Exception):  # whatever it is, the attempt will tell
+                target = storage.target(unpack_options(storage, upload.options))
+        return self._free.setdefault((upload.storage, target), asyncio.Semaphore(AT_ONCE))
 
     async def _try(self, upload: Upload) -> Exception | None:
         """One attempt; answers what went wrong."""

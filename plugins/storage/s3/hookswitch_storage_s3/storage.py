@@ -46,6 +46,11 @@ class S3Storage(Storage):
         except Exception as problem:
             raise BadRequest(refusal(problem, target)) from problem
 
+    def target(self, options: S3Options) -> str:
+        """An endpoint's bucket."""
+        target = Target.of(options, self._settings)
+        return f"{target.endpoint or target.region}/{target.bucket}"
+
     def store(self, file: Path, options: S3Options) -> str:
         """Upload the file, in parts if it is large; the object appears when it is whole.
 
