@@ -59,9 +59,9 @@ def _operations_at(
 
     async def stop(switch: Switch, ids: Ids, request: None) -> Answer:
         recording, told = await switch.recordings.end(place_of(switch, ids).id)
-        answer = {"file": str(recording.file)} if recording.begun else {}
-        if told is not None:
-            answer = _told(told)
+        answer: dict[str, Any] = {}
+        if recording.started:
+            answer = {"file": str(recording.file)} if told is None else _told(told)
         return {"status": "stopped", **answer}
 
     async def pause(switch: Switch, ids: Ids, request: None) -> Answer:

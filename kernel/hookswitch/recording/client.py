@@ -13,6 +13,7 @@ from hookswitch.media.supervisor import Worker, WorkerSpec
 
 from .messages import (
     AddChannel,
+    Begun,
     Channel,
     ChannelEnded,
     EndChannel,
@@ -24,7 +25,7 @@ from .messages import (
     Resume,
 )
 
-Told = ChannelEnded | Finished
+Told = Begun | ChannelEnded | Finished
 OnTold = Callable[[Told], None]
 
 TARGET = "hookswitch.recording.recorder.worker:main"
@@ -67,7 +68,7 @@ class Recorder:
             self._worker.start()
 
     def record(self, message: Record, ears: list[RingPort], on_told: OnTold) -> None:
-        """Begin; ``on_told`` hears of channels that ended and, last, of the end."""
+        """Begin; ``on_told`` hears of that, of channels that ended and, last, of the end."""
         self._ongoing[message.id] = _Ongoing(on_told)
         self.start()
         self._say(message.id, message, [ear.fd for ear in ears])
@@ -119,7 +120,7 @@ class Recorder:
         ongoing = self._ongoing.get(message.id)
         if isinstance(message, Finished):
             self._ongoing.pop(message.id, None)
-        elif ongoing is not None:
+        elif ongoing is not None and isinstance(message, ChannelEnded):
             ongoing.forget_channel(message.name)
         if ongoing is not None:
             ongoing.on_told(message)

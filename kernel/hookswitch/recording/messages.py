@@ -120,8 +120,17 @@ class ChannelEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """Recorder to control: the recording's file is open, and what is heard gets into it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Recorder to control: the files are whole and at their places.
+
+    Without `Begun` before it, with an ``error``: no file could be made, and nothing is left of it.
 
     With ``error`` the recording ended by itself (the disk is full, say); what was captured until
     then is in the files all the same. ``recovered``: found staged at start, after a crash.

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hookswitch.errors import Conflict
+from hookswitch.errors import Conflict, OperationFailed
 from hookswitch.events.media import (
     Channel,
     RecordingFinished,
@@ -24,10 +24,14 @@ from hookswitch.mixer.topology import CommandError
 from hookswitch.rooms.place import Place
 
 from .client import Recorder, Told
+from .messages import Begun, ChannelEnded, Finished, Format, Record
 from .messages import Channel as EarChannel
-from .messages import ChannelEnded, Finished, Format, Record
 
 _T = TypeVar("_T")
+
+BEGIN_WITHIN = 5.0
+"""Seconds that the recorder is given to make a file. If it takes longer (the disk is slow, or it is
+just started again), what comes of it is told when it is over."""
 
 FINISH_WITHIN = 20.0
 """Seconds an answer waits for a file to be complete; a long one that is encoded may take longer."""
@@ -66,8 +70,12 @@ class Recording:
         self._joined = 0
         self._stopping = asyncio.Event()
         self._begun = False
-        """Whether the recorder knows of it."""
+        """Whether the recorder knows of it: it will tell of the end."""
         self._over = False
+        self._made: asyncio.Future[Finished | None] = asyncio.get_running_loop().create_future()
+        """Whether there is a file: None if so, else why not."""
+        self._started = False
+        """Whether that was told."""
 
     @property
     def files(self) -> list[Path]:
@@ -76,8 +84,13 @@ class Recording:
 
     @property
     def begun(self) -> bool:
-        """Whether there is something to pause, and something will come of it."""
+        """Whether the recorder knows of it."""
         return self._begun
+
+    @property
+    def started(self) -> bool:
+        """Whether that was told: there is something to pause, and something comes of it."""
+        return self._started
 
     async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Do what comes before the start, until that is not wanted any more.
@@ -96,7 +109,7 @@ class Recording:
             await asyncio.gather(working, stopped, return_exceptions=True)
 
     async def start(self) -> None:
-        """Open the ears and have the recorder begin. Raises Conflict."""
+        """Open the ears and have the recorder begin. Raises Conflict, OperationFailed."""
         self._check_wanted()
         rate = self.place.record_rate()
         heard_at = min(rate, self.place.heard_rate())
@@ -117,7 +130,11 @@ class Recording:
         message = Record(self.id, self.file, self._format, rate, channels, self.multi_channel_file)
         self._recorder.record(message, self._ears, self._on_told)
         self._begun = True
-        self.place.emit(RecordingStarted, **self._files())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._made), BEGIN_WITHIN)
+        if self._made.done() and (told := self._made.result()) is not None:
+            raise OperationFailed(f"RECORDING_DIR: {told.file.name} cannot be made: {told.error}")
+        self._start()
 
     async def join(self, participant: str, port: str) -> None:
         """Give a participant its channel, if this recording has them and goes on."""
@@ -197,7 +214,17 @@ class Recording:
         if report.kind == "closed":
             self.begin_stop()
 
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self.place.emit(RecordingStarted, **self._files())
+
     def _on_told(self, told: Told) -> None:
+        if isinstance(told, Begun):
+            self._start()  # at once: what comes next may be the end
+            if not self._made.done():
+                self._made.set_result(None)
+            return
         work = self._channel_ended(told) if isinstance(told, ChannelEnded) else self._ended(told)
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -218,9 +245,12 @@ class Recording:
         self._guests.clear()
         for leaving in self._leaving.values():
             leaving.set()
-        self.place.emit(RecordingFinished, **finished_fields(told))
+        if self._started:
+            self.place.emit(RecordingFinished, **finished_fields(told))
         await self._on_end(self, told)
         self.finished.set_result(told)
+        if not self._made.done():
+            self._made.set_result(told)
 
     def _check_wanted(self) -> None:
         if self._stopping.is_set():

@@ -101,7 +101,7 @@ class Recordings:
     def get(self, place_id: str) -> Recording:
         """What is being recorded there. Raises NotFound."""
         recording = self._recording.get(place_id)
-        if recording is None or not recording.begun:
+        if recording is None or not recording.started:
             raise NotFound("no recording in progress")
         return recording
 
@@ -164,7 +164,8 @@ class Recordings:
     async def _ended(self, recording: Recording, told: Finished) -> None:
         if self._recording.get(recording.place.id) is recording:
             del self._recording[recording.place.id]
-        await self._storing.complete(told)
+        if recording.started:
+            await self._storing.complete(told)
 
     def _recovered(self, told: Told) -> None:
         if isinstance(told, Finished):

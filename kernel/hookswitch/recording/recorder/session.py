@@ -34,6 +34,8 @@ class Session:
         self.joining: dict[str, Joining] = {}
         self.names: tuple[str, ...] = ()
         """Of the recording's own channels."""
+        self.unmade: OSError | None = None
+        """Why it could not even begin."""
 
     @property
     def id(self) -> str:
