@@ -224,7 +224,8 @@ async def test_a_killed_media_worker_takes_no_time_from_the_recording(
     [
         ({"filename": "a/b"}, "filename"),
         ({"filename": ".hidden"}, "filename"),
-        ({"filename": "x" * 300}, "filename"),
+        ({"filename": "x" * 241}, "filename"),
+        ({"filename": "\u00e4" * 121}, "filename"),
         ({"format": "mp3"}, "format"),
         ({"storage": "tape"}, "storage"),
         ({"multi_channel": "yes"}, "multi_channel"),
@@ -236,6 +237,23 @@ async def test_what_cannot_be_recorded_is_refused_by_name(
     call = await running_switch.dial()
     problem = await running_switch.problem(400, "POST", f"/v1/legs/{call.leg.id}/record", fields)
     assert problem.startswith(field)
+
+
+@pytest.mark.parametrize("extension", ["wav", "opus"])
+async def test_the_longest_name_has_room_for_all_that_is_made_of_it(
+    server: RunningSwitch, tmp_path: Path, extension: str
+) -> None:
+    call = await speaker(server, 440, room_id="r")
+    name, path = "\u00e4" * 120, "/v1/rooms/r/record"
+    fields = {"filename": name, "multi_channel": True, "format": extension}
+    await server.ask("POST", path, fields)
+    await call.hears(0.3)
+    folder = tmp_path / "recordings"
+    for taken in (f"{name}.{extension}", f"{name}-multi.wav"):
+        folder.joinpath(taken).write_bytes(b"another's")
+    answer = await server.ask("DELETE", path)
+    assert Path(answer["file"]).name == f"{name}-2.{extension}"
+    assert Path(answer["multi_channel_file"]).name == f"{name}-multi-2.wav"
 
 
 async def test_nothing_is_there_to_record(running_switch: RunningSwitch) -> None:

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 """Runs something in the background."""
 
-LONGEST_NAME = 200
-"""Characters of a file's name."""
+LONGEST_NAME = 240
+"""Bytes of a file's name: of the 255 that file systems take, "-multi" and "-99" need some."""
 
 
 class Recordings:
@@ -175,10 +175,10 @@ class Recordings:
 
 
 def _checked(filename: str) -> str:
-    fits = filename.isprintable() and len(filename) <= LONGEST_NAME
+    fits = filename.isprintable() and len(filename.encode()) <= LONGEST_NAME  # no lone surrogates
     if not fits or "/" in filename or filename.startswith("."):
         raise BadRequest(
             "filename: must be one path segment that begins with no dot, of at most "
-            f"{LONGEST_NAME} characters"
+            f"{LONGEST_NAME} bytes in UTF-8"
         )
     return filename
