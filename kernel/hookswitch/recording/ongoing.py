@@ -63,11 +63,16 @@ class Recording:
         self._ears: list[RingPort] = []
         self._guests: dict[str, tuple[str, str]] = {}
         """Participant -> its ear, and its own port."""
+        self._guest_ears: dict[str, RingPort] = {}
+        """Those the recorder does not know yet."""
         self._leaving: dict[str, asyncio.Event] = {}
         self._here: set[str] = set()
         """Participants that are there, or come while their ear is being opened."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._joined = 0
+        self._numbers: dict[str, int] = {}
+        """The channels participants have in the file; who comes again has the same one."""
+        self._omitted: list[str] = []
         self._stopping = asyncio.Event()
         self._begun = False
         """Whether the recorder knows of it: it will tell of the end."""
@@ -120,8 +125,12 @@ class Recording:
             raise Conflict(str(error)) from None
         try:
             self._check_wanted()
+            if self.multi_channel_file is not None:
+                for participant, port in self.place.participants().items():
+                    await self._open_channel(participant, port)
+                self._check_wanted()
         except Conflict:
-            await self._close_ears()
+            await self._close_all()
             raise
         channels = tuple(
             EarChannel(name, ear.shape, ear.row)
@@ -130,6 +139,10 @@ class Recording:
         message = Record(self.id, self.file, self._format, rate, channels, self.multi_channel_file)
         self._recorder.record(message, self._ears, self._on_told)
         self._begun = True
+        for participant in list(self._guests):
+            self._add(participant)
+            if participant in self._leaving:  # meanwhile
+                self._recorder.end_channel(self.id, participant)
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._made), BEGIN_WITHIN)
         if self._made.done() and (told := self._made.result()) is not None:
@@ -140,8 +153,13 @@ class Recording:
         """Give a participant its channel, if this recording has them and goes on."""
         if self.multi_channel_file is None or not self._begun or self._stopping.is_set():
             return
+        if await self._open_channel(participant, port):
+            self._add(participant)
+
+    async def _open_channel(self, participant: str, port: str) -> bool:
+        """Open a participant's ear; answers whether there is a new one."""
         if participant in self._here:
-            return
+            return False
         self._here.add(participant)
         if (leaving := self._leaving.get(participant)) is not None:
             await leaving.wait()  # it is back before its last sound was written
@@ -153,13 +171,20 @@ class Recording:
                 [name], rate, self._on_report, Connect(port, name), near=port
             )
         except CommandError:
-            self._here.discard(participant)
-            return
+            if participant in self._here:
+                self._here.remove(participant)
+                self._omitted.append(participant)
+            return False
         if self._over or participant not in self._here:  # meanwhile
             await self._close(name)
-            return
+            return False
         self._guests[participant] = name, port
-        self._recorder.add_channel(self.id, participant, ear)
+        self._guest_ears[participant] = ear
+        return True
+
+    def _add(self, participant: str) -> None:
+        self._numbers.setdefault(participant, len(self._numbers))  # as the recorder counts them
+        self._recorder.add_channel(self.id, participant, self._guest_ears.pop(participant))
 
     async def leave(self, participant: str) -> None:
         """A participant is gone; its ear is closed when all of it is written."""
@@ -239,14 +264,12 @@ class Recording:
     async def _ended(self, told: Finished) -> None:
         self._stopping.set()
         self._over = True
-        await self._close_ears()
-        for port, _ in self._guests.values():
-            await self._close(port)
-        self._guests.clear()
+        await self._close_all()
         for leaving in self._leaving.values():
             leaving.set()
         if self._started:
-            self.place.emit(RecordingFinished, **finished_fields(told))
+            fields = finished_fields(told) | {"omitted_legs": self._omitted_legs}
+            self.place.emit(RecordingFinished, **fields)
         await self._on_end(self, told)
         self.finished.set_result(told)
         if not self._made.done():
@@ -256,20 +279,31 @@ class Recording:
         if self._stopping.is_set():
             raise Conflict("the recording was ended before it began")
 
-    async def _close_ears(self) -> None:
+    async def _close_all(self) -> None:
         for ear in self._ears:
             await self._close(ear.spec.id)
+        for port, _ in self._guests.values():
+            await self._close(port)
+        self._guests.clear()
 
     async def _close(self, port: str) -> None:
         with suppress(CommandError):
             await self._media.close_port(port)
 
     def _files(self) -> dict[str, object]:
-        multi = self.multi_channel_file
+        if self.multi_channel_file is None:
+            return {"file": str(self.file)}
         return {
             "file": str(self.file),
-            "multi_channel_file": None if multi is None else str(multi),
+            "multi_channel_file": str(self.multi_channel_file),
+            "channels": {name: Channel(number) for name, number in self._numbers.items()},
+            "omitted_legs": self._omitted_legs,
         }
+
+    @property
+    def _omitted_legs(self) -> tuple[str, ...] | None:
+        """Who never had a channel; None if nobody."""
+        return tuple(one for one in self._omitted if one not in self._numbers) or None
 
 
 def finished_fields(told: Finished) -> dict[str, Any]:
