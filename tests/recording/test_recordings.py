@@ -161,6 +161,19 @@ async def test_channels_and_mix_are_aligned_to_the_sample(server: RunningSwitch)
     assert np.abs(total[at] - mix[at, 0].astype(int)).max() <= 3
 
 
+async def test_a_leg_has_no_second_file(server: RunningSwitch, tmp_path: Path) -> None:
+    call = await speaker(server, 440)
+    path = f"/v1/legs/{call.leg.id}/record"
+    await server.ask("POST", path, {"multi_channel": True, "filename": "leg"})
+    await call.hears(0.2)
+    answer = await server.ask("DELETE", path)
+    assert answer.keys() == {"instance_id", "status", "file"}
+    finished = await server.events.wait("recording.finished")
+    assert "multi_channel_file" not in finished
+    names = [name for name in os.listdir(tmp_path / "recordings") if name[0] != "."]
+    assert names == ["leg.wav"]
+
+
 async def test_a_pause_is_silence_of_its_length(server: RunningSwitch) -> None:
     call = await speaker(server, 440)
     path = f"/v1/legs/{call.leg.id}/record"

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from hookswitch.errors import BadRequest, Conflict, NotFound, OperationFailed
 from hookswitch.events.media import RecordingFinished
 from hookswitch.media.plane import MediaPlane
-from hookswitch.rooms.place import Place
+from hookswitch.rooms.place import Place, RoomPlace
 from hookswitch.rooms.room import Room
 
 from .client import Recorder, Told
@@ -65,6 +65,7 @@ class Recordings:
     ) -> Recording:
         """Record something; ``fields`` are the storage's, and any others.
 
+        ``multi_channel`` is for rooms: a leg's file has its two channels anyway.
         Raises Conflict, BadRequest, OperationFailed.
         """
         place.check()
@@ -75,7 +76,7 @@ class Recordings:
             place,
             file,
             file_format,
-            beside if multi_channel else None,
+            beside if multi_channel and isinstance(place, RoomPlace) else None,
             self._media,
             self._recorder,
             self._ended,
