@@ -24,6 +24,7 @@ from hookswitch.mixer.topology import CommandError
 from hookswitch.rooms.place import Place
 
 from .client import Recorder, Told
+from .context import context_of
 from .messages import Begun, ChannelEnded, Finished, Format, Record
 from .messages import Channel as EarChannel
 
@@ -136,7 +137,15 @@ class Recording:
             EarChannel(name, ear.shape, ear.row)
             for name, ear in zip(self.place.channels, self._ears, strict=True)
         )
-        message = Record(self.id, self.file, self._format, rate, channels, self.multi_channel_file)
+        message = Record(
+            self.id,
+            self.file,
+            self._format,
+            rate,
+            channels,
+            self.multi_channel_file,
+            context_of(self.place),
+        )
         self._recorder.record(message, self._ears, self._on_told)
         self._begun = True
         for participant in list(self._guests):

@@ -18,10 +18,11 @@ from hookswitch.rooms.place import Place, RoomPlace
 from hookswitch.rooms.room import Room
 
 from .client import Recorder, Told
+from .context import Emit, emit_of
 from .messages import Finished, Format, RecorderConfig
 from .ongoing import Recording, finished_fields
 from .recorder.sidecar import SUFFIX
-from .storing import Emit, Storing
+from .storing import Storing
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class Recordings:
     def _recovered(self, told: Told) -> None:
         if isinstance(told, Finished):
             log.info("recording %s was left unfinished and is complete now", told.file)
-            self._emit(RecordingFinished(**finished_fields(told)), None, None)
+            emit_of(self._emit, told.context, RecordingFinished, **finished_fields(told))
             self._spawn(self._storing.complete(told))
 
 

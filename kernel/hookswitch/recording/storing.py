@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from hookswitch.events.media import RecordingStored, RecordingStoreFailed
-from hookswitch.events.model import Event
-from hookswitch.events.record import WebhookTarget
-from hookswitch.rooms.place import LegPlace, Place
+from hookswitch.rooms.place import MakeEvent, Place
 
+from .context import Emit, context_of, emit_of
 from .messages import Finished
 from .storage import FILE, Storages
 from .upload_queue import Upload
 from .uploads import Uploads
-
-Emit = Callable[[Event, str | None, WebhookTarget | None], None]
-"""Publishes an event of an application, to a webhook of its own if there is one."""
 
 
 class Storing:
@@ -62,7 +57,7 @@ class Storing:
     ) -> None:
         """Have the files of a recording stored as soon as they are complete."""
         for part, file in enumerate(files):
-            await self._uploads.promise(recording, part, file, storage, options, _context(place))
+            await self._uploads.promise(recording, part, file, storage, options, context_of(place))
 
     async def complete(self, told: Finished) -> None:
         """A recording's files are complete, whatever their names are now."""
@@ -85,17 +80,5 @@ class Storing:
             upload, RecordingStoreFailed, file=str(upload.file), error=error, will_retry=again
         )
 
-    def _tell(self, upload: Upload, event: Callable[..., Event], **fields: Any) -> None:
-        context = upload.context
-        target = WebhookTarget(*context["webhook"]) if context.get("webhook") else None
-        place = {name: context.get(name) for name in ("leg_id", "room_id")}
-        self._emit(event(**place, **fields), context.get("app_id"), target)
-
-
-def _context(place: Place) -> Mapping[str, Any]:
-    webhook = place.webhook
-    return {
-        "leg_id" if isinstance(place, LegPlace) else "room_id": place.id,
-        "app_id": place.app_id,
-        "webhook": None if webhook is None else [webhook.url, webhook.secret],
-    }
+    def _tell(self, upload: Upload, event: MakeEvent, **fields: object) -> None:
+        emit_of(self._emit, upload.context, event, **fields)

@@ -87,7 +87,15 @@ def _complete(
 
 def _unpublished(sidecar: Sidecar, error: Exception, recovered: bool) -> Finished:
     duration = (sidecar.frames or 0) * 1000 // sidecar.rate
-    return Finished(sidecar.id, sidecar.file, duration, error=str(error), recovered=recovered)
+    context = sidecar.context if recovered else {}
+    return Finished(
+        sidecar.id,
+        sidecar.file,
+        duration,
+        error=str(error),
+        recovered=recovered,
+        context=context,
+    )
 
 
 def found(directory: Path) -> dict[str, tuple[Place, Sidecar]]:

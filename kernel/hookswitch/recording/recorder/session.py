@@ -93,4 +93,5 @@ def first_sidecar(record: Record, heard_out: int) -> Sidecar:
         record.multi_channel_file,
         doubled=record.rate // rate,
         shift=-heard_out,
+        context=dict(record.context),
     )
