@@ -34,7 +34,7 @@ BEGIN_WITHIN = 5.0
 """Seconds that the recorder is given to make a file. If it takes longer (the disk is slow, or it is
 just started again), what comes of it is told when it is over."""
 
-FINISH_WITHIN = 20.0
+FINISH_WITHIN = 5.0
 """Seconds an answer waits for a file to be complete; a long one that is encoded may take longer."""
 
 
@@ -224,7 +224,7 @@ class Recording:
         self.place.emit(RecordingResumed, **self._files())
         return True
 
-    async def stop(self) -> Finished | None:
+    async def stop(self, within: float = FINISH_WITHIN) -> Finished | None:
         """End it; answers what came of it, or None when that is still being written.
 
         One that has not begun does not, and nothing comes of it.
@@ -233,7 +233,7 @@ class Recording:
         if not self._begun:
             return None
         with suppress(TimeoutError):
-            return await asyncio.wait_for(asyncio.shield(self.finished), FINISH_WITHIN)
+            return await asyncio.wait_for(asyncio.shield(self.finished), within)
         return None
 
     def begin_stop(self) -> None:

@@ -33,6 +33,11 @@ LONGEST_NAME = 240
 """Bytes of a file's name: of the 255 that file systems take, "-multi" and "-99" need some."""
 
 
+LEAVE_WITHIN = 20.0
+"""Seconds that all files are given when the server ends; the others are made after its next start.
+"""
+
+
 class Recordings:
     """What is being recorded, by place: one recording each."""
 
@@ -43,9 +48,16 @@ class Recordings:
         self._storing, self._emit, self._spawn = storing, emit, spawn
         self._recorder = Recorder(RecorderConfig(directory), self._recovered)
         self._recording: dict[str, Recording] = {}
+        self._finishing: set[Recording] = set()
+        """Those that are over, and whose files take their time."""
 
     def __len__(self) -> int:
         return len(self._recording)
+
+    @property
+    def finishing(self) -> int:
+        """How many are over whose files are still being made."""
+        return len(self._finishing)
 
     async def begin(self) -> None:
         """Have recordings completed and stored that a crash left, if there may be any."""
@@ -116,8 +128,10 @@ class Recordings:
         if recording is None:
             raise NotFound("no recording in progress")
         told = await recording.stop()
-        if not recording.begun and self._recording.get(place_id) is recording:
-            del self._recording[place_id]  # the place is free; its `start` will find out
+        if told is None and self._recording.get(place_id) is recording:
+            del self._recording[place_id]  # the place is free for another
+            if recording.begun:
+                self._finishing.add(recording)
         return recording, told
 
     async def gone(self, place_id: str) -> None:
@@ -143,7 +157,8 @@ class Recordings:
 
     async def stop(self) -> None:
         """Complete everything, all at once, and end the recorder."""
-        await asyncio.gather(*(one.stop() for one in self._recording.values()))
+        left = [*self._recording.values(), *self._finishing]
+        await asyncio.gather(*(one.stop(LEAVE_WITHIN) for one in left))
         await self._recorder.stop()
         await self._storing.stop()
 
@@ -159,13 +174,15 @@ class Recordings:
             taken = any(path.exists() for path in (file, beside))
         except OSError as error:
             raise OperationFailed(f"RECORDING_DIR: {error}") from None
-        if taken or any(one.file == file for one in self._recording.values()):
+        going_on = [*self._recording.values(), *self._finishing]
+        if taken or any(file in one.files or beside in one.files for one in going_on):
             raise Conflict(f"filename: {file.name} exists already")
         return file, beside
 
     async def _ended(self, recording: Recording, told: Finished) -> None:
         if self._recording.get(recording.place.id) is recording:
             del self._recording[recording.place.id]
+        self._finishing.discard(recording)
         if recording.started:
             await self._storing.complete(told)
 
