@@ -22,6 +22,7 @@ from .messages import (
     Pause,
     Record,
     RecorderConfig,
+    RecorderPulse,
     Resume,
 )
 
@@ -58,12 +59,26 @@ class Recorder:
         self._on_recovered = on_recovered
         self._ongoing: dict[str, _Ongoing] = {}
         self._worker: Worker | None = None
+        self._lost, self._lost_before = 0, 0
+
+    @property
+    def lost(self) -> int:
+        """Samples that did not get into their files, so far."""
+        return self._lost_before + self._lost
+
+    @property
+    def restarts(self) -> int:
+        """How often the process had to be started again."""
+        return 0 if self._worker is None else self._worker.restarts
 
     def start(self) -> None:
         """Start the process, if it does not run."""
         if self._worker is None:
             self._worker = Worker(
-                WorkerSpec("recorder", TARGET), on_start=self._begin, on_message=self._hear
+                WorkerSpec("recorder", TARGET),
+                on_start=self._begin,
+                on_message=self._hear,
+                on_death=self._died,
             )
             self._worker.start()
 
@@ -114,7 +129,13 @@ class Recorder:
             for message, fds in ongoing.said:
                 self._worker.send(message, fds)
 
+    def _died(self) -> None:
+        """Its successor counts from 0."""
+        self._lost, self._lost_before = 0, self.lost
+
     def _hear(self, message: Any, fds: list[int]) -> None:
+        if isinstance(message, RecorderPulse):
+            self._lost = message.lost
         if not isinstance(message, Told):
             return
         ongoing = self._ongoing.get(message.id)

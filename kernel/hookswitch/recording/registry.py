@@ -55,6 +55,16 @@ class Recordings:
         return len(self._recording)
 
     @property
+    def recorder(self) -> Recorder:
+        """The process that writes them."""
+        return self._recorder
+
+    @property
+    def storing(self) -> Storing:
+        """What is made of those that do not stay here."""
+        return self._storing
+
+    @property
     def finishing(self) -> int:
         """How many are over whose files are still being made."""
         return len(self._finishing)

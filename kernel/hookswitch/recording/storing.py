@@ -26,6 +26,8 @@ class Storing:
 
     def __init__(self, path: Path, storages: Storages, keep_local: bool, emit: Emit) -> None:
         self._storages, self._emit = storages, emit
+        self.stored = self.failed = 0
+        """Files stored, and attempts in vain, since the server started."""
         self._uploads = Uploads(
             path,
             storages,
@@ -33,6 +35,11 @@ class Storing:
             on_failed=self._failed,
             keep_local=keep_local,
         )
+
+    @property
+    def pending(self) -> int:
+        """Files that are complete and not stored yet."""
+        return self._uploads.pending
 
     async def start(self, unfinished: Collection[str]) -> None:
         """Go on with what is left from before; these recordings will be completed yet."""
@@ -73,9 +80,11 @@ class Storing:
             await self._uploads.withdraw(recording, part)
 
     def _stored(self, upload: Upload, location: str) -> None:
+        self.stored += 1
         self._tell(upload, RecordingStored, file=str(upload.file), location=location)
 
     def _failed(self, upload: Upload, error: str, again: bool) -> None:
+        self.failed += 1
         self._tell(
             upload, RecordingStoreFailed, file=str(upload.file), error=error, will_retry=again
         )
