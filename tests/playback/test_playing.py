@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hookswitch.errors import Conflict
+from hookswitch.playback.messages import ToneSource
 from hookswitch.testing.memory_bank import tone as voice
 from hookswitch.testing.server import RunningSwitch, run_switch
 from tests.sound import level, longest_gap_ms, tone
@@ -187,6 +189,32 @@ async def test_a_leg_that_ends_ends_what_it_hears_first(server: RunningSwitch, p
     types = [event["type"] for event in server.events.events]
     assert types.index("playback.finished") < types.index("leg.disconnected")
     assert server.open_ports == []
+
+
+async def test_nothing_is_told_of_a_prompt_whose_leg_went_before_it_began(
+    server: RunningSwitch,
+) -> None:
+    call, other = await server.dial(), await server.dial()
+    playbacks = server.switch.playbacks
+    place = server.switch.leg_place(call.leg.id)
+    begin = asyncio.Event()
+
+    async def start() -> None:
+        begin.set()
+        await playbacks.start(place, ToneSource("dial"), 1, 0, ())
+
+    starting = asyncio.create_task(start())
+    await begin.wait()
+    await playbacks.gone(call.leg.id)  # while the port is being opened
+    with pytest.raises(Conflict):
+        await starting
+    await play(server, f"/v1/legs/{other.leg.id}", tone="dial")
+    await server.events.wait("playback.started", leg_id=other.leg.id)
+    await call.hangs_up()
+    await server.events.wait("leg.disconnected", leg_id=call.leg.id)
+    told = [e["type"] for e in server.events.events if e.get("leg_id") == call.leg.id]
+    assert not [kind for kind in told if kind.startswith("playback")]
+    assert len([port for port in server.open_ports if port.startswith("playback-")]) == 1
 
 
 async def test_a_killed_player_goes_on_where_it_was(server: RunningSwitch, prompt: str) -> None:
