@@ -237,7 +237,7 @@ async def test_a_killed_player_goes_on_where_it_was(server: RunningSwitch, promp
     [
         ({}, "url"),
         ({"url": "http://a/b.wav", "tone": "dial", "mime_type": "audio/wav"}, "url"),
-        ({"url": "http://a/b.wav"}, "mime_type"),
+        ({"url": "http://a/b.wav"}, "mime_type: required"),
         ({"url": "ftp://a/b.wav", "mime_type": "audio/wav"}, "url"),
         ({"url": "http:///b.wav", "mime_type": "audio/wav"}, "url"),
         ({"tone": "us_hum"}, "tone"),
@@ -252,7 +252,7 @@ async def test_what_cannot_be_played_is_refused_by_name(
 ) -> None:
     call = await running_switch.dial()
     problem = await running_switch.problem(400, "POST", f"/v1/legs/{call.leg.id}/play", fields)
-    assert field in problem
+    assert problem.removeprefix("body: exactly one of ").startswith(field)
 
 
 async def test_nobody_is_there_to_hear(running_switch: RunningSwitch) -> None:
