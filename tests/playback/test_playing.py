@@ -171,6 +171,19 @@ async def test_who_comes_into_a_room_may_interrupt_its_prompt(
     assert ended["reason"] == "stopped"
 
 
+async def test_a_tone_in_a_room_ends_when_the_last_has_left(server: RunningSwitch) -> None:
+    first, last = await server.dial(room_id="r"), await server.dial(room_id="r")
+    playback = await play(server, "/v1/rooms/r", tone="us_ringback")
+    await first.until(sounds(440, -30))
+    await server.ask("DELETE", f"/v1/rooms/r/legs/{first.leg.id}")
+    await last.hears(0.1)
+    assert not [e for e in server.events.events if e["type"] == "playback.finished"]
+    await last.hangs_up()
+    ended = await server.events.wait("playback.finished", room_id="r", playback_id=playback)
+    assert ended["reason"] == "stopped"
+    await server.problem(404, "DELETE", f"/v1/rooms/r/play/{playback}")
+
+
 async def test_a_prompt_goes_along_into_a_room(server: RunningSwitch, prompt: str) -> None:
     call = await server.dial()
     await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=-1)

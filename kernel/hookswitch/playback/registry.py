@@ -61,7 +61,9 @@ class Playbacks:
             await playback.listen_to(port)
 
     async def left(self, room: Room, participant: str) -> None:
-        """What is played in a room goes on until its end."""
+        """What is played in a room goes on until its end, or until the last has left."""
+        if not room.legs and not room.guests:
+            await self.gone(room.id)
 
     async def closed(self, room: Room) -> None:
         """A room is about to be closed."""
