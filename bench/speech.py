@@ -14,8 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .greetings import Greeting, greetings
+from .greetings import (
+    RATE,
+    Greeting,
+    babble,
+    greetings,
+    hum,
+    level_to,
+    music,
+    pink,
+    through_g711,
+    white,
+)
 
 FRAME, FRAME_MS = 160, 20
 BUILT_IN = "hookswitch.mixer.speech:SpeechDetector"
@@ -28,6 +40,9 @@ class Found:
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
+
+COLD_S, COLD_EACH = 1, 100
+"""How long, and how often, it is listened to who spoke or hummed before; see `report_cold`."""
 
 COST_PORTS, COST_RATES = 200, (8000, 16000, 48000)
 """How many ports at once the cost is measured with, and at which rates."""
@@ -68,6 +83,43 @@ def report(calls: Sequence[Greeting], found: Sequence[Found]) -> None:
               f"{np.percentile(delays, 95):7.0f}{late:6.0%}"
               f"{np.median(releases):9.0f}{false / minutes:11.2f}{endless:13}"
               f"{tones:7}")  # fmt: skip
+
+
+def report_cold(detector: Any, calls: Sequence[Greeting]) -> None:
+    """Print what a detector makes of what was there before it began to listen."""
+    random = np.random.default_rng(3)
+    for kind in (white, pink, hum, music, babble):
+        for dbfs in (-15.0, -25.0, -35.0):
+            heard = [level_to(kind(COLD_S * RATE, random), dbfs) for _ in range(COLD_EACH)]
+            begun = _begun_ms(detector, np.stack([through_g711(_pcm(a), alaw=True) for a in heard]))
+            print(
+                f"amid {kind.__name__:8}{dbfs:5.0f} dBFS: taken for speech {np.mean(begun > 0):4.0%}"
+            )
+    spoken = [c for c in calls if c.label != "no_speech" and c.ends - onset_ms(c) > COLD_S * 1000]
+    starts = [int(random.integers(onset_ms(c), c.ends - COLD_S * 1000)) * 8 for c in spoken]
+    words = [c.audio[at : at + COLD_S * RATE] for c, at in zip(spoken, starts, strict=True)]
+    begun = _begun_ms(detector, np.stack(words))
+    told = begun[begun > 0]
+    median, most = np.percentile(told, [50, 95])
+    never = np.mean(begun == 0)
+    print(f"amid words: told after {median:.0f} ms, 95 % {most:.0f}; not within 1 s {never:.0%}")
+
+
+def _begun_ms(detector: Any, audio: NDArray[Any]) -> NDArray[np.intp]:
+    """When speech began in each row, 0 for never."""
+    rows, begun = np.arange(len(audio)), np.zeros(len(audio), np.intp)
+    for row in rows.tolist():
+        detector.reset(row)
+    for tick in range(audio.shape[1] // FRAME):
+        frames = audio[:, tick * FRAME : (tick + 1) * FRAME].astype(np.float32)
+        changed = detector.detect(frames, rows)
+        first = changed[detector.speaking[changed] & (begun[changed] == 0)]
+        begun[first] = (tick + 1) * FRAME_MS
+    return begun
+
+
+def _pcm(sound: NDArray[np.float64]) -> NDArray[np.int16]:
+    return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
 
 
 def _noise(call: Greeting) -> str:
@@ -146,6 +198,7 @@ def main() -> None:
         made = getattr(importlib.import_module(module), name)
         print(f"\n{reference}")
         report(calls, detect(made(), calls))
+        report_cold(made(), calls)
         costs = ", ".join(f"{cost_us(made, rate, calls):.0f} at {rate} Hz" for rate in COST_RATES)
         print(f"CPU microseconds per port and second, {COST_PORTS} ports: {costs}")
 
