@@ -91,10 +91,9 @@ def report_cold(detector: Any, calls: Sequence[Greeting]) -> None:
     for kind in (white, pink, hum, music, babble):
         for dbfs in (-15.0, -25.0, -35.0):
             heard = [level_to(kind(COLD_S * RATE, random), dbfs) for _ in range(COLD_EACH)]
-            begun = _begun_ms(detector, np.stack([through_g711(_pcm(a), alaw=True) for a in heard]))
-            print(
-                f"amid {kind.__name__:8}{dbfs:5.0f} dBFS: taken for speech {np.mean(begun > 0):4.0%}"
-            )
+            audio = np.stack([through_g711(_pcm(sound), alaw=True) for sound in heard])
+            wrong = np.mean(_begun_ms(detector, audio) > 0)
+            print(f"amid {kind.__name__:8}{dbfs:5.0f} dBFS: taken for speech {wrong:4.0%}")
     spoken = [c for c in calls if c.label != "no_speech" and c.ends - onset_ms(c) > COLD_S * 1000]
     starts = [int(random.integers(onset_ms(c), c.ends - COLD_S * 1000)) * 8 for c in spoken]
     words = [c.audio[at : at + COLD_S * RATE] for c, at in zip(spoken, starts, strict=True)]

@@ -27,6 +27,10 @@ class Playbacks:
     def __len__(self) -> int:
         return sum(len(here) for here in self._playing.values())
 
+    def prepare(self) -> None:
+        """Have the player run before it is needed."""
+        self._player.start()
+
     async def start(
         self, place: Place, source: Source, repeat: int, volume: int, stop_on: Collection[str]
     ) -> Playback:
