@@ -150,10 +150,10 @@ def medians(rows: list[Figures]) -> list[Figures]:
 
 
 HEADER = (
-    f"{'':26}{'':6}{'':24}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'x clear':>8} "
+    f"{'':36}{'':6}{'':24}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'x clear':>8} "
     f"{'load':>7} "
     f"{'late %':>7} {'timer %':>8} {'p50 ms':>7} {'p99 ms':>7} {'heard %':>8} {'KiB/leg':>8}\n"
-    f"{'':56}{'':5} {'us/leg-second':>15} {'(media)':>8} {'(server)':>8}"
+    f"{'':66}{'':5} {'us/leg-second':>15} {'(media)':>8} {'(server)':>8}"
 )
 
 
@@ -165,7 +165,7 @@ def line(row: Figures, rows: list[Figures]) -> str:
     floored = f"{row.us_media / floors[-1]:8.2f}" if floors else f"{'':8}"
     secured = f"{row.us_server / clear[-1]:8.2f}" if clear and row.suite != "-" else f"{'':8}"
     return (
-        f"{row.what:26}{row.codec:6}{row.suite:24}{row.legs:5} {row.us_media:7.0f} "
+        f"{row.what:36}{row.codec:6}{row.suite:24}{row.legs:5} {row.us_media:7.0f} "
         f"{row.us_server:7.0f} {floored} {secured} "
         f"{row.us_generator:7.0f} {row.late * 100:7.2f} {row.timer_late * 100:8.2f} "
         f"{row.p50_ms:7.1f} {row.p99_ms:7.1f} {row.delivered * 100:8.2f} {row.kib_per_leg:8.1f}"
