@@ -83,9 +83,11 @@ def _content(request: Request, config: Config) -> Refusal | None:
         return None
     if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
         return Refusal(415, (("Accept-Encoding", "identity"),))
-    if request.content_type not in config.accept:
-        return Refusal(415, (("Accept", ", ".join(config.accept)),))
-    return None
+    status = request.content.refusal
+    if status is None:
+        return None
+    headers = (("Accept", ", ".join(config.accept)),) if status == 415 else ()
+    return Refusal(status, headers)
 
 
 def _session_time(request: Request, config: Config) -> Refusal | None:
