@@ -51,8 +51,8 @@ def test_two_of_ours_agree_on_text() -> None:
     assert bob.text is not None
     assert (alice.text.payload_type, alice.text.red_type, alice.text.generations) == (98, 99, 2)
     assert (alice.text.remote, alice.text.remote_rtcp) == (
-        ("2001:db8::2", 8000),
-        ("2001:db8::2", 8001),
+        ("192.0.2.2", 8000),
+        ("192.0.2.2", 8001),
     )
     assert bob.text.remote == ("192.0.2.1", 7000)
     assert alice.text.direction is bob.text.direction is Direction.SENDRECV
