@@ -54,6 +54,9 @@ def answers(net: Network, data: bytes, source: tuple[str, int] = STRANGER) -> li
             415,
             ("Accept-Encoding", "identity"),
         ),
+        (INVITE.replace(b"Contact", b"Accept: text/plain, text/html\r\nContact"), 406, None),
+        (INVITE.replace(b"Contact", b"Accept:\r\nContact"), 406, None),
+        (INVITE.replace(b"Contact", b'Accept: ", x\r\nContact'), 400, None),
         (INVITE.replace(b"2.2>\r\n", b"2.2>;tag=gone\r\n"), 481, None),
         (INVITE.replace(b"INVITE", b"CANCEL"), 481, None),
         (INVITE.replace(b"INVITE", b"BYE"), 481, None),
@@ -74,6 +77,13 @@ def test_requests_that_are_refused(
     assert net.log[B] == []
     net.run(100)
     assert net.agents[B].is_idle
+
+
+@pytest.mark.parametrize("accept", [b"a/b, application/SDP;q=1", b"application/*", b"*/*"])
+def test_a_caller_that_reads_sdp_among_others(accept: bytes) -> None:
+    net = Network()
+    assert answers(net, INVITE.replace(b"Contact", b"Accept: " + accept + b"\r\nContact")) == []
+    assert net.names(B) == ["InviteReceived"]
 
 
 def test_too_large_a_body_is_refused() -> None:

@@ -10,6 +10,8 @@ from .errors import ParseError
 from .event_package import ALLOW_EVENTS, REFER, EventPackage
 from .message import Request
 
+_SDP_RANGES = {"application/sdp", "application/*", "*/*"}
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -26,6 +28,7 @@ def refusal_of(request: Request, merged: bool, config: Config) -> Refusal | None
         or _target(request, merged)
         or _extensions(request, config)
         or _subscription(request)
+        or _acceptable(request)
         or _content(request, config)
         or _session_time(request, config)
     )
@@ -74,6 +77,18 @@ def _subscription(request: Request) -> Refusal | None:
     except ParseError:
         return Refusal(400)
     return Refusal(403) if event.name == REFER else Refusal(489, (ALLOW_EVENTS,))
+
+
+def _acceptable(request: Request) -> Refusal | None:
+    """Whether the caller reads what we would answer; who says nothing does (section 20.1)."""
+    if request.method != "INVITE" or "Accept" not in request.headers:
+        return None
+    try:
+        items = request.headers.split("Accept")
+    except ParseError:
+        return Refusal(400)
+    ranges = {item.partition(";")[0].strip().lower() for item in items}
+    return None if _SDP_RANGES & ranges else Refusal(406)
 
 
 def _content(request: Request, config: Config) -> Refusal | None:
