@@ -9,6 +9,7 @@ from .config import EXTENSION_METHODS, Config
 from .errors import ParseError
 from .event_package import ALLOW_EVENTS, REFER, EventPackage
 from .message import Request
+from .uri import format_host
 
 _SDP_RANGES = {"application/sdp", "application/*", "*/*"}
 
@@ -21,11 +22,14 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def refusal_of(request: Request, merged: bool, config: Config) -> Refusal | None:
-    """Return why the request cannot be processed, None if it can."""
+def refusal_of(
+    request: Request, merged: bool, config: Config, *, secure: bool = True
+) -> Refusal | None:
+    """Return why the request cannot be processed, None if it can; `secure`: it came over TLS."""
     return (
         _method(request, config)
         or _target(request, merged)
+        or _security(request, config, secure)
         or _extensions(request, config)
         or _subscription(request)
         or _acceptable(request)
@@ -50,6 +54,14 @@ def _target(request: Request, merged: bool) -> Refusal | None:
     if outside and request.max_forwards == 0 and request.method != "OPTIONS":
         return Refusal(483)
     return None
+
+
+def _security(request: Request, config: Config, secure: bool) -> Refusal | None:
+    """A sips URI promises TLS on every hop; we know the scheme, so it is not 416 (RFC 5630)."""
+    outside = request.to.tag is None and request.method != "CANCEL"
+    if secure or not outside or request.uri.scheme != "sips":
+        return None
+    return Refusal(480, (("Warning", f'380 {format_host(config.host)} "SIPS Not Allowed"'),))
 
 
 def _extensions(request: Request, config: Config) -> Refusal | None:
