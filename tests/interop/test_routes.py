@@ -118,6 +118,16 @@ async def test_tls_needs_a_certificate(api: Api, to: str) -> None:
     assert answer["error"] == "to: TLS is not configured (SIP_TLS_CERT)"
 
 
+@pytest.mark.parametrize("field", ["to", "uri", "outbound_proxy"])
+@pytest.mark.parametrize("transport", ["sctp", "ws"])
+async def test_a_transport_we_do_not_have(api: Api, field: str, transport: str) -> None:
+    asked = {"to": "sip:a@127.0.0.1", field: f"sip:127.0.0.1;transport={transport}"}
+    if field == "uri":
+        del asked["to"]
+    answer = await api.post("/legs", 400, type="sip", **asked)
+    assert answer["error"] == f"{field}: transport '{transport}' is none of udp, tcp and tls"
+
+
 @pytest.mark.parametrize("transport", ["u1", "t1"])
 async def test_a_caller_behind_a_nat_is_hung_up_on(
     server: Server, api: Api, events: Events, tmp_path: Path, transport: str
