@@ -106,7 +106,7 @@ async def test_a_call_goes_through_its_proxy(api: Api, events: Events, tmp_path:
     assert f"\r\nRoute: <sip:127.0.0.1:{proxy.port};lr>\r\n" in invite["text"]
 
 
-@pytest.mark.parametrize("proxy", ["sip:bob@x", "mailto:x", "sip:h h"])
+@pytest.mark.parametrize("proxy", ["sip:bob@x", "mailto:x", "sip:h h", "zork"])
 async def test_what_is_no_proxy(api: Api, proxy: str) -> None:
     answer = await api.post("/legs", 400, type="sip", to="sip:a@127.0.0.1", outbound_proxy=proxy)
     assert answer["error"].startswith("outbound_proxy: ")

@@ -83,6 +83,8 @@ class CreateSipLeg(CreateLeg):
     def routes(self, settings: SipSettings) -> tuple[NameAddr, ...]:
         """The proxy the call goes through, if any. Raises BadRequest."""
         text = self.outbound_proxy or settings.sip_outbound_proxy
+        if self.outbound_proxy and not text.startswith(("sip:", "sips:")):
+            raise BadRequest("outbound_proxy: must be a SIP URI, such as sip:proxy.example.com")
         try:
             return (outbound_proxy(text),) if text else ()
         except ValueError as error:
