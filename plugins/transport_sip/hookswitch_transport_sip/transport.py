@@ -194,6 +194,7 @@ class SipTransport(Transport):
                 raise BadRequest(f"headers: {error}") from None
             raise
         call.media = media
+        call.is_absent_user = dialling.is_absent_user
         leg.call = call
         for dialogue in call.dialogues:
             self.watch(dialogue, call)
