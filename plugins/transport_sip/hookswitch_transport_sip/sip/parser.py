@@ -67,8 +67,7 @@ def salvage(data: bytes) -> Request | None:
 
 
 def _is_answerable(request: Request) -> bool:
-    if any(name not in request.headers for name in _ANSWERABLE):
-        return False
+    """Whether it is known where to; a field that it lacks is lacking in the answer too."""
     try:
         return bool(request.via.host)
     except ParseError:
