@@ -23,7 +23,8 @@ DEEPEST = 3
 """Multiparts within multiparts that are looked into."""
 
 _LONGEST_BOUNDARY = 70
-_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
+_FOLD = re.compile(r"(?<![ \t])[ \t]*\r?\n[ \t]+")
+"""As in the parser of messages: in linear time."""
 _HEAD_END = re.compile(rb"(?:\A|\r?\n)\r?\n")
 
 
