@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from hookswitch import __version__
 from hookswitch.events.schema import EventStoreError
+from hookswitch.log_lines import write_log
 from hookswitch.plugins.builtin import load_plugins
 from hookswitch.plugins.manager import Plugins
 from hookswitch.settings import KernelSettings, Settings, SettingsError, load
@@ -67,11 +68,7 @@ def _serve() -> int:
     from hookswitch.api.server import serve
 
     settings = load(KernelSettings)
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    write_log(settings.log_level.upper())
     logging.getLogger("websockets").setLevel(logging.WARNING)
     plugins = load_plugins()
     _check_settings(plugins)

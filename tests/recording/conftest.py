@@ -55,6 +55,8 @@ class Desk:
         self._clock[0] = 1000.0
         self.sounds: dict[Channel, Callable[[int], np.ndarray]] = {}
         """What each ring hears: sample number -> a frame, int16."""
+        self.context: dict[str, Any] = {}
+        """Of the recordings that are ordered."""
         self.ticks = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.received: list[Any] = []
@@ -125,6 +127,7 @@ class Desk:
             self.rate,
             channels,
             self.files / f"{name}-channels.wav" if many else None,
+            self.context,
         )
         self.say(order, [self.fd(channel) for channel in channels])
         return order

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ async def test_a_leg_alone_left_what_it_says_right_what_it_hears(
     path = f"/v1/legs/{call.leg.id}"
     await server.ask("POST", f"{path}/play", {"tone": "gb_dial"})
     await call.until(lambda heard: len(heard) > RATE and level(heard[-3200:], 350, RATE) > -30)
+    began = time.monotonic()
     answer = await server.ask("POST", f"{path}/record")
     assert answer["status"] == "recording"
     started = await server.events.wait("recording.started", leg_id=call.leg.id)
@@ -59,7 +61,7 @@ async def test_a_leg_alone_left_what_it_says_right_what_it_hears(
     await server.events.wait("recording.finished", leg_id=call.leg.id, file=answer["file"])
     audio, rate = read_wav(answer["file"])
     assert (rate, audio.shape[1]) == (RATE, 2)
-    assert len(audio) == pytest.approx(1.05 * RATE, abs=0.25 * RATE)
+    assert 0.8 * RATE <= len(audio) <= (time.monotonic() - began + 0.1) * RATE
     left, right = steady(audio[:, 0]), steady(audio[:, 1])
     assert level(left, 440, RATE) == pytest.approx(-12, abs=0.2)
     assert level(left, 350, RATE) < -70
@@ -116,6 +118,34 @@ async def test_a_room_is_mixed_and_each_participant_has_a_channel(server: Runnin
     assert spans[b.leg.id]["end_ms"] < len(mix) * 1000 // RATE - 500
 
 
+async def test_each_event_tells_the_channels_so_far(server: RunningSwitch) -> None:
+    a, b = await speaker(server, 440, room_id="r"), await speaker(server, 1000, room_id="r")
+    path = "/v1/rooms/r/record"
+    await server.ask("POST", path, {"multi_channel": True})
+    started = await server.events.wait("recording.started")
+    assert started["channels"] == {a.leg.id: {"channel": 0}, b.leg.id: {"channel": 1}}
+    assert started["multi_channel_file"].endswith("-multi.wav")
+    await server.ask("DELETE", f"/v1/rooms/r/legs/{a.leg.id}")
+    c = await speaker(server, 1600)
+    await server.ask("POST", "/v1/rooms/r/legs", {"leg_id": c.leg.id})
+    await server.switch.recordings.get("r").join("ghost", "no such port")
+    await server.ask("POST", f"{path}/pause")
+    paused = await server.events.wait("recording.paused")
+    assert paused["channels"] == started["channels"] | {c.leg.id: {"channel": 2}}
+    await server.ask("POST", "/v1/rooms/r/legs", {"leg_id": a.leg.id})  # has its channel again
+    await server.ask("POST", f"{path}/resume")
+    resumed = await server.events.wait("recording.resumed")
+    assert resumed["channels"] == paused["channels"]
+    answer = await server.ask("DELETE", path)
+    finished = await server.events.wait("recording.finished")
+    assert finished["channels"] == answer["channels"]
+    numbers = {name: {"channel": one["channel"]} for name, one in answer["channels"].items()}
+    assert numbers == resumed["channels"]
+    assert "omitted_legs" not in started
+    for event in (paused, resumed, finished):
+        assert event["omitted_legs"] == ["ghost"]
+
+
 async def test_channels_and_mix_are_aligned_to_the_sample(server: RunningSwitch) -> None:
     a = await speaker(server, 440, room_id="r")
     await server.ask("POST", "/v1/rooms/r/record", {"multi_channel": True})
@@ -131,9 +161,23 @@ async def test_channels_and_mix_are_aligned_to_the_sample(server: RunningSwitch)
     assert np.abs(total[at] - mix[at, 0].astype(int)).max() <= 3
 
 
+async def test_a_leg_has_no_second_file(server: RunningSwitch, tmp_path: Path) -> None:
+    call = await speaker(server, 440)
+    path = f"/v1/legs/{call.leg.id}/record"
+    await server.ask("POST", path, {"multi_channel": True, "filename": "leg"})
+    await call.hears(0.2)
+    answer = await server.ask("DELETE", path)
+    assert answer.keys() == {"instance_id", "status", "file"}
+    finished = await server.events.wait("recording.finished")
+    assert "multi_channel_file" not in finished
+    names = [name for name in os.listdir(tmp_path / "recordings") if name[0] != "."]
+    assert names == ["leg.wav"]
+
+
 async def test_a_pause_is_silence_of_its_length(server: RunningSwitch) -> None:
     call = await speaker(server, 440)
     path = f"/v1/legs/{call.leg.id}/record"
+    began = time.monotonic()
     await server.ask("POST", path)
     await call.hears(0.4)
     assert (await server.ask("POST", f"{path}/pause"))["status"] == "paused"
@@ -147,7 +191,7 @@ async def test_a_pause_is_silence_of_its_length(server: RunningSwitch) -> None:
     await server.events.wait("recording.resumed", leg_id=call.leg.id)
     audio, _ = read_wav(answer["file"])
     assert longest_gap_ms(audio[:, 0], RATE) == pytest.approx(620, abs=80)
-    assert len(audio) == pytest.approx(1.45 * RATE, abs=0.3 * RATE)
+    assert 1.2 * RATE <= len(audio) <= (time.monotonic() - began + 0.1) * RATE
 
 
 async def test_it_stops_when_its_leg_ends(server: RunningSwitch) -> None:
@@ -224,7 +268,8 @@ async def test_a_killed_media_worker_takes_no_time_from_the_recording(
     [
         ({"filename": "a/b"}, "filename"),
         ({"filename": ".hidden"}, "filename"),
-        ({"filename": "x" * 300}, "filename"),
+        ({"filename": "x" * 241}, "filename"),
+        ({"filename": "\u00e4" * 121}, "filename"),
         ({"format": "mp3"}, "format"),
         ({"storage": "tape"}, "storage"),
         ({"multi_channel": "yes"}, "multi_channel"),
@@ -236,6 +281,23 @@ async def test_what_cannot_be_recorded_is_refused_by_name(
     call = await running_switch.dial()
     problem = await running_switch.problem(400, "POST", f"/v1/legs/{call.leg.id}/record", fields)
     assert problem.startswith(field)
+
+
+@pytest.mark.parametrize("extension", ["wav", "opus"])
+async def test_the_longest_name_has_room_for_all_that_is_made_of_it(
+    server: RunningSwitch, tmp_path: Path, extension: str
+) -> None:
+    call = await speaker(server, 440, room_id="r")
+    name, path = "\u00e4" * 120, "/v1/rooms/r/record"
+    fields = {"filename": name, "multi_channel": True, "format": extension}
+    await server.ask("POST", path, fields)
+    await call.hears(0.3)
+    folder = tmp_path / "recordings"
+    for taken in (f"{name}.{extension}", f"{name}-multi.wav"):
+        folder.joinpath(taken).write_bytes(b"another's")
+    answer = await server.ask("DELETE", path)
+    assert Path(answer["file"]).name == f"{name}-2.{extension}"
+    assert Path(answer["multi_channel_file"]).name == f"{name}-multi-2.wav"
 
 
 async def test_nothing_is_there_to_record(running_switch: RunningSwitch) -> None:

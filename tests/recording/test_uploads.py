@@ -141,6 +141,34 @@ async def test_few_files_are_stored_at_the_same_time(tmp_path: Path) -> None:
     assert shelf.busiest <= AT_ONCE
 
 
+class Boards(Shelf):
+    """Of its boards, one hangs."""
+
+    def target(self, options: ShelfRequest) -> str:
+        return options.shelf_board or ""
+
+    def store(self, file: Path, options: ShelfRequest) -> str:
+        if options.shelf_board == "good":
+            self.kept[file.name] = file.read_bytes()
+            return "shelf:good"
+        return super().store(file, options)
+
+
+async def test_a_target_that_hangs_delays_no_other(tmp_path: Path) -> None:
+    shelf = Boards()
+    shelf.open.clear()
+    async with running(tmp_path, shelf) as (uploads, told):
+        for index in range(2 * AT_ONCE):
+            await add(uploads, file(tmp_path, f"{index}.wav"), "shelf", OPTIONS, {})
+        good = ShelfRequest(shelf_board="good")
+        await add(uploads, file(tmp_path), "shelf", good, {})
+        await told.until(lambda: bool(told.stored))
+        assert [location for _, location in told.stored] == ["shelf:good"]
+        shelf.open.set()
+        await told.until(lambda: len(told.stored) == 2 * AT_ONCE + 1)
+    assert shelf.busiest <= AT_ONCE
+
+
 async def test_a_file_that_vanished_is_given_up(tmp_path: Path) -> None:
     shelf, path = Shelf(), file(tmp_path, "gone.wav")
     shelf.open.clear()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hookswitch_storage_s3.client import PART_BYTES
 from hookswitch_storage_s3.requests import S3Options
 from hookswitch_storage_s3.settings import S3Settings
 from hookswitch_storage_s3.storage import S3Storage
+from hookswitch_storage_s3.upload import PART_BYTES, Taken, Upload
 
 from hookswitch.operations.model import parse
-from hookswitch.plugin import BadRequest
+from hookswitch.plugin import BadRequest, hookimpl
 from hookswitch.plugins.builtin import load_plugins
 from hookswitch.recording.storage import Storage, Storages
+from hookswitch.recording.uploads import AT_ONCE
+from hookswitch.testing.server import run_switch
 from tests.recording.uploading import add, file, running
 
 from .conftest import CREDENTIALS, S3Server
@@ -54,6 +58,84 @@ async def test_large_files_go_up_in_parts(s3: S3Server, tmp_path: Path) -> None:
     found = s3.client().get_object(Bucket="calls", Key="large.wav")
     assert found["Body"].read() == content
     assert re.search(r"-3\"$", found["ETag"])  # of three parts
+
+
+@pytest.mark.parametrize("size", [5, PART_BYTES + 5])
+async def test_no_object_is_ever_replaced(s3: S3Server, tmp_path: Path, size: int) -> None:
+    chosen = storage(s3_endpoint=s3.url, s3_bucket="calls", s3_prefix="p/")
+    path = file(tmp_path, "call.wav", b"a" * size)
+    assert not chosen.taken("call.wav", options())
+    assert chosen.store(path, options()) == "s3://calls/p/call.wav"
+    assert chosen.taken("call.wav", options())
+    assert not chosen.taken("call", options())
+    for number, letter in enumerate((b"b", b"c"), 2):
+        path.write_bytes(letter * size)
+        for _ in range(2):  # again does no harm
+            assert chosen.store(path, options()) == f"s3://calls/p/call-{number}.wav"
+    keys = {"p/call.wav": b"a", "p/call-2.wav": b"b", "p/call-3.wav": b"c"}
+    for key, letter in keys.items():
+        assert s3.client().get_object(Bucket="calls", Key=key)["Body"].read() == letter * size
+    assert s3.client().list_objects_v2(Bucket="calls")["KeyCount"] == 3
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket="calls")
+
+
+@pytest.mark.parametrize("size", [5, PART_BYTES + 5])
+async def test_who_comes_between_the_look_and_the_upload_loses_nothing(
+    s3: S3Server, tmp_path: Path, size: int
+) -> None:
+    """The server decides: ours has seen that the name is free, and the other was faster."""
+    client = s3.client()
+
+    def another_comes(**_: Any) -> None:
+        s3.client().put_object(Bucket="calls", Key="call.wav", Body=b"another's")
+
+    for step in ("PutObject", "CompleteMultipartUpload"):
+        client.meta.events.register(f"before-call.s3.{step}", another_comes)
+    path = file(tmp_path, "call.wav", b"a" * size)
+    upload = Upload(client, path)
+    with pytest.raises(Taken):
+        upload.put("calls", "call.wav")
+    assert s3.client().get_object(Bucket="calls", Key="call.wav")["Body"].read() == b"another's"
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket="calls")
+
+
+async def test_a_name_that_is_in_the_bucket_is_refused(s3: S3Server, tmp_path: Path) -> None:
+    """Over the API, for the file of a room's channels too; the local files are gone."""
+    for key in ("call.wav", "room-multi.wav"):
+        s3.client().put_object(Bucket="calls", Key=key, Body=b"another's")
+    plugin = S3Plugin(storage(s3_endpoint=s3.url, s3_bucket="calls"))
+    async with run_switch(tmp_path / "d", plugin, recording_dir=tmp_path / "r") as server:
+        call = await server.dial(room_id="r")
+        leg, room = f"/v1/legs/{call.leg.id}/record", "/v1/rooms/r/record"
+        fields = {"storage": "s3", "filename": "call"}
+        assert "call.wav" in await server.problem(409, "POST", leg, fields)
+        fields = {"storage": "s3", "filename": "room", "multi_channel": True}
+        assert "room-multi.wav" in await server.problem(409, "POST", room, fields)
+        assert len(server.switch.recordings) == 0
+
+
+async def test_a_server_that_hangs_delays_no_other(s3: S3Server, tmp_path: Path) -> None:
+    chosen = storage(s3_endpoint=s3.url, s3_bucket="calls")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # takes, never answers
+        hangs = options(s3_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        async with running(tmp_path, chosen) as (uploads, told):
+            for index in range(2 * AT_ONCE):
+                await add(uploads, file(tmp_path, f"{index}.wav"), "s3", hangs, {})
+            await add(uploads, file(tmp_path), "s3", options(), {})
+            await told.until(lambda: bool(told.stored))
+            assert [location for _, location in told.stored] == ["s3://calls/call.wav"]
+            assert told.failed == []
+
+
+class S3Plugin:
+    """The storage as a test has set it."""
+
+    def __init__(self, chosen: S3Storage) -> None:
+        self._chosen = chosen
+
+    @hookimpl
+    def register_storages(self) -> Sequence[Storage]:
+        return [self._chosen]
 
 
 async def test_a_request_overrides_the_settings(s3: S3Server, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ class Metrics:
         yield from self._calls()
         yield from self._events()
         yield from self._media()
+        yield from self._recordings()
         for transport in self._switch.transports.values():
             for name, value in transport.metrics().items():
                 family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
@@ -93,6 +94,24 @@ class Metrics:
             "Webhook deliveries that wait",
             counters.webhooks_pending,
         )
+
+    def _recordings(self) -> Iterator[Metric]:
+        recordings, playbacks = self._switch.recordings, self._switch.playbacks
+        recorder, storing = recordings.recorder, recordings.storing
+        for name, what, count in (
+            ("playbacks", "Playbacks now", len(playbacks)),
+            ("recordings", "Recordings now", len(recordings)),
+            ("recordings_finishing", "Recordings whose files are being made", recordings.finishing),
+            ("uploads_pending", "Files of recordings that wait to be stored", storing.pending),
+        ):
+            yield GaugeMetricFamily(f"hookswitch_{name}", what, count)
+        for name, what, count in (
+            ("recorder_lost_samples", "Samples that did not get into their files", recorder.lost),
+            ("recorder_restarts", "Times the recorder was started again", recorder.restarts),
+            ("uploads_stored", "Files of recordings that were stored", storing.stored),
+            ("uploads_failed", "Attempts in vain to store one", storing.failed),
+        ):
+            yield CounterMetricFamily(f"hookswitch_{name}", what, count)
 
     def _media(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}

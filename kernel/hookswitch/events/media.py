@@ -62,16 +62,22 @@ class TtsFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Which channel of a multi-channel file a participant is on, and from when to when."""
+    """Which channel of a multi-channel file a participant is on, and from when to when.
+
+    The times are known when the recording is over.
+    """
 
     channel: int
-    start_ms: int
-    end_ms: int
+    start_ms: int | None = None
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingEvent(Event):
-    """Base of a recording's events; the last three fields are for multi-channel ones."""
+    """Base of a recording's events; the last three fields are for multi-channel ones.
+
+    ``omitted_legs``: who was in the room, and could be given no channel.
+    """
 
     file: str
     multi_channel_file: str | None = None

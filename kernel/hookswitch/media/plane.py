@@ -209,8 +209,9 @@ class MediaPlane:
         another port (``near``) or of a room.
         """
         params = {"live": False, "listens": False}
+        host = self._host(near, room)  # first: a ring that is taken is given back by its port's end
         ring = self._take_ring(port, rate, params, comfort_noise=False)
-        await self._open(self._host(near, room), [ring.spec], on_report, commands)
+        await self._open(host, [ring.spec], on_report, commands)
         return ring
 
     async def open_ears(
@@ -224,6 +225,7 @@ class MediaPlane:
     ) -> list[RingPort]:
         """Open ports that only listen, to be read by another process, all from the same tick on."""
         params = {"live": False, "listens": True, "wakes": False}
+        host = self._host(near, room)
         rings = [
             self._take_ring(
                 port, rate, params, comfort_noise=False, speaks=False, frames=EAR_FRAMES
@@ -231,7 +233,7 @@ class MediaPlane:
             for port in ports
         ]
         specs = [ring.spec for ring in rings]
-        await self._open(self._host(near, room), specs, on_report, commands)
+        await self._open(host, specs, on_report, commands)
         return rings
 
     def rate_of(self, port: str) -> int:

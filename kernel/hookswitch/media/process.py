@@ -1,11 +1,17 @@
-"""Entry point of every worker: ``python -m hookswitch.media.process module:function fd``."""
+"""Entry point of every worker: ``python -m hookswitch.media.process module:function fd [level]``.
+
+``level`` is what its log begins with: the server's.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
+
+from hookswitch.log_lines import write_log
 
 from . import link
 from .runner import load
@@ -30,4 +36,5 @@ def run(target: str, fd: int) -> None:
 
 
 if __name__ == "__main__":
+    write_log(int(sys.argv[3]) if len(sys.argv) > 3 else logging.WARNING)
     run(sys.argv[1], int(sys.argv[2]))

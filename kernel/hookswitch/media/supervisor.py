@@ -85,7 +85,7 @@ class Worker:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hookswitch.media.process", self.spec.target,
-                 str(theirs.fileno())],
+                 str(theirs.fileno()), str(logging.root.level)],
                 pass_fds=[theirs.fileno()],
                 env={**_MEMORY, **os.environ, **threads},
                 stdin=subprocess.DEVNULL,

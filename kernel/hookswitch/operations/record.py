@@ -58,9 +58,10 @@ def _operations_at(
         return {"status": "recording", "file": str(recording.file)}
 
     async def stop(switch: Switch, ids: Ids, request: None) -> Answer:
-        recording = switch.recordings.get(place_of(switch, ids).id)
-        told = await recording.stop()
-        answer = {"file": str(recording.file)} if told is None else _told(told)
+        recording, told = await switch.recordings.end(place_of(switch, ids).id)
+        answer: dict[str, Any] = {}
+        if recording.started:
+            answer = {"file": str(recording.file)} if told is None else _told(told)
         return {"status": "stopped", **answer}
 
     async def pause(switch: Switch, ids: Ids, request: None) -> Answer:

@@ -13,6 +13,7 @@ from hookswitch.media.supervisor import Worker, WorkerSpec
 
 from .messages import (
     AddChannel,
+    Begun,
     Channel,
     ChannelEnded,
     EndChannel,
@@ -21,10 +22,11 @@ from .messages import (
     Pause,
     Record,
     RecorderConfig,
+    RecorderPulse,
     Resume,
 )
 
-Told = ChannelEnded | Finished
+Told = Begun | ChannelEnded | Finished
 OnTold = Callable[[Told], None]
 
 TARGET = "hookswitch.recording.recorder.worker:main"
@@ -57,17 +59,31 @@ class Recorder:
         self._on_recovered = on_recovered
         self._ongoing: dict[str, _Ongoing] = {}
         self._worker: Worker | None = None
+        self._lost, self._lost_before = 0, 0
+
+    @property
+    def lost(self) -> int:
+        """Samples that did not get into their files, so far."""
+        return self._lost_before + self._lost
+
+    @property
+    def restarts(self) -> int:
+        """How often the process had to be started again."""
+        return 0 if self._worker is None else self._worker.restarts
 
     def start(self) -> None:
         """Start the process, if it does not run."""
         if self._worker is None:
             self._worker = Worker(
-                WorkerSpec("recorder", TARGET), on_start=self._begin, on_message=self._hear
+                WorkerSpec("recorder", TARGET),
+                on_start=self._begin,
+                on_message=self._hear,
+                on_death=self._died,
             )
             self._worker.start()
 
     def record(self, message: Record, ears: list[RingPort], on_told: OnTold) -> None:
-        """Begin; ``on_told`` hears of channels that ended and, last, of the end."""
+        """Begin; ``on_told`` hears of that, of channels that ended and, last, of the end."""
         self._ongoing[message.id] = _Ongoing(on_told)
         self.start()
         self._say(message.id, message, [ear.fd for ear in ears])
@@ -113,13 +129,19 @@ class Recorder:
             for message, fds in ongoing.said:
                 self._worker.send(message, fds)
 
+    def _died(self) -> None:
+        """Its successor counts from 0."""
+        self._lost, self._lost_before = 0, self.lost
+
     def _hear(self, message: Any, fds: list[int]) -> None:
+        if isinstance(message, RecorderPulse):
+            self._lost = message.lost
         if not isinstance(message, Told):
             return
         ongoing = self._ongoing.get(message.id)
         if isinstance(message, Finished):
             self._ongoing.pop(message.id, None)
-        elif ongoing is not None:
+        elif ongoing is not None and isinstance(message, ChannelEnded):
             ongoing.forget_channel(message.name)
         if ongoing is not None:
             ongoing.on_told(message)

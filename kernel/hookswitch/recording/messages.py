@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hookswitch.media.rings import ArenaShape
 
@@ -44,7 +44,8 @@ class Record:
     All channels were opened in one batch: they began with the same tick. They have one rate, which
     may be half of ``rate``, the file's. ``file`` is the path at
     which the whole file will appear. With ``multi_channel_file`` a second file is made of the
-    channels that `AddChannel` names, all aligned to the first one of ``channels``.
+    channels that `AddChannel` names, all aligned to the first one of ``channels``. ``context`` is
+    control's, as JSON can hold it: it is told again of a recording that was recovered.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Record:
     rate: int
     channels: tuple[Channel, ...]
     multi_channel_file: Path | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,21 @@ class ChannelEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """Recorder to control: the recording's file is open, and what is heard gets into it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Recorder to control: the files are whole and at their places.
 
+    Without `Begun` before it, with an ``error``: no file could be made, and nothing is left of it.
+
     With ``error`` the recording ended by itself (the disk is full, say); what was captured until
-    then is in the files all the same. ``recovered``: found staged at start, after a crash.
+    then is in the files all the same. ``recovered``: found staged at start, after a crash;
+    ``context`` is what was ordered with it then.
     """
 
     id: str
@@ -134,6 +146,7 @@ class Finished:
     channels: Mapping[str, Span] = field(default_factory=dict)
     error: str | None = None
     recovered: bool = False
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:

@@ -10,21 +10,23 @@
         def store(self, file: Path, options: ShelfRequest) -> str:
             return self.boards[options.shelf_board].put(file)
 
-Both methods may block: they run in threads.
+All but `target` may block: they run in threads.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, SecretStr
 
-from hookswitch.errors import BadRequest
+from hookswitch.errors import BadRequest, Conflict
+
+from .threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +50,25 @@ class Storage(ABC):
         Raises BadRequest that names the field, or what is not configured.
         """
 
+    def taken(self, name: str, options: Any) -> bool:
+        """Before a recording starts: whether there is a file of this name already.
+
+        Raises BadRequest like `check`, which is called before.
+        """
+        return False
+
+    def target(self, options: Any) -> str:
+        """What the files go to that may hang by itself, such as an address.
+
+        Few files are stored in one target at the same time; none waits for those of another.
+        """
+        return ""
+
     @abstractmethod
     def store(self, file: Path, options: Any) -> str:
         """Store a finished file; answers where it is, as applications are told.
 
+        Nothing that is there already is replaced: if the name is taken by then, it gets another.
         Whatever it raises is reported, and it is called again later, with the same file, also after
         a restart: storing again what is stored already must do no harm. It must come to an end.
         """
@@ -97,8 +114,11 @@ class Storages:
     def get(self, name: str) -> Storage | None:
         return self._storages.get(name)
 
-    async def check(self, name: str, request: BaseModel) -> BaseModel:
-        """Have a storage check a request with its fields; answers those. Raises BadRequest."""
+    async def check(self, name: str, request: BaseModel, files: Collection[str] = ()) -> BaseModel:
+        """Have a storage check a request with its fields; answers those.
+
+        ``files``: names that must be free there. Raises BadRequest, Conflict.
+        """
         storage = self._storages.get(name)
         if storage is None:
             raise BadRequest(
@@ -107,7 +127,10 @@ class Storages:
             )
         fields = {field: getattr(request, field) for field in storage.request.model_fields}
         options = storage.request.model_validate(fields)
-        await asyncio.to_thread(storage.check, options)
+        await in_thread(lambda: storage.check(options))
+        for file in files:
+            if await in_thread(partial(storage.taken, file, options)):
+                raise Conflict(f"filename: {file} is in the storage {name} already")
         return options
 
 

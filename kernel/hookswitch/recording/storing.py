@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from hookswitch.events.media import RecordingStored, RecordingStoreFailed
-from hookswitch.events.model import Event
-from hookswitch.events.record import WebhookTarget
-from hookswitch.rooms.place import LegPlace, Place
+from hookswitch.rooms.place import MakeEvent, Place
 
+from .context import Emit, context_of, emit_of
 from .messages import Finished
 from .storage import FILE, Storages
 from .upload_queue import Upload
 from .uploads import Uploads
-
-Emit = Callable[[Event, str | None, WebhookTarget | None], None]
-"""Publishes an event of an application, to a webhook of its own if there is one."""
 
 
 class Storing:
@@ -31,6 +26,8 @@ class Storing:
 
     def __init__(self, path: Path, storages: Storages, keep_local: bool, emit: Emit) -> None:
         self._storages, self._emit = storages, emit
+        self.stored = self.failed = 0
+        """Files stored, and attempts in vain, since the server started."""
         self._uploads = Uploads(
             path,
             storages,
@@ -38,6 +35,11 @@ class Storing:
             on_failed=self._failed,
             keep_local=keep_local,
         )
+
+    @property
+    def pending(self) -> int:
+        """Files that are complete and not stored yet."""
+        return self._uploads.pending
 
     async def start(self, unfinished: Collection[str]) -> None:
         """Go on with what is left from before; these recordings will be completed yet."""
@@ -47,9 +49,14 @@ class Storing:
         """What is not stored is tried again after the next start."""
         await self._uploads.stop()
 
-    async def check(self, storage: str, request: BaseModel) -> BaseModel | None:
-        """The storage's fields of a request, None if files stay. Raises BadRequest."""
-        options = await self._storages.check(storage, request)
+    async def check(
+        self, storage: str, request: BaseModel, files: Collection[str]
+    ) -> BaseModel | None:
+        """The storage's fields of a request, None if files stay.
+
+        ``files``: names that must be free there. Raises BadRequest, Conflict.
+        """
+        options = await self._storages.check(storage, request, files)
         return None if storage == FILE else options
 
     async def promise(
@@ -57,7 +64,7 @@ class Storing:
     ) -> None:
         """Have the files of a recording stored as soon as they are complete."""
         for part, file in enumerate(files):
-            await self._uploads.promise(recording, part, file, storage, options, _context(place))
+            await self._uploads.promise(recording, part, file, storage, options, context_of(place))
 
     async def complete(self, told: Finished) -> None:
         """A recording's files are complete, whatever their names are now."""
@@ -73,24 +80,14 @@ class Storing:
             await self._uploads.withdraw(recording, part)
 
     def _stored(self, upload: Upload, location: str) -> None:
+        self.stored += 1
         self._tell(upload, RecordingStored, file=str(upload.file), location=location)
 
     def _failed(self, upload: Upload, error: str, again: bool) -> None:
+        self.failed += 1
         self._tell(
             upload, RecordingStoreFailed, file=str(upload.file), error=error, will_retry=again
         )
 
-    def _tell(self, upload: Upload, event: Callable[..., Event], **fields: Any) -> None:
-        context = upload.context
-        target = WebhookTarget(*context["webhook"]) if context.get("webhook") else None
-        place = {name: context.get(name) for name in ("leg_id", "room_id")}
-        self._emit(event(**place, **fields), context.get("app_id"), target)
-
-
-def _context(place: Place) -> Mapping[str, Any]:
-    webhook = place.webhook
-    return {
-        "leg_id" if isinstance(place, LegPlace) else "room_id": place.id,
-        "app_id": place.app_id,
-        "webhook": None if webhook is None else [webhook.url, webhook.secret],
-    }
+    def _tell(self, upload: Upload, event: MakeEvent, **fields: object) -> None:
+        emit_of(self._emit, upload.context, event, **fields)

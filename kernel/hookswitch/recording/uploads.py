@@ -10,23 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 
 from hookswitch.events.backoff import BackOff
 
 from .storage import Storages, pack_options, unpack_options
+from .threads import in_thread
 from .upload_queue import Upload, UploadQueue
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Files that are stored at the same time."""
+"""Files that are stored in one target at the same time."""
 
 BACK_OFF = BackOff(first=2.0, longest=300.0)
 
@@ -63,7 +65,8 @@ class Uploads:
         self._keep_local = keep_local
         self._back_off = back_off
         self._disk = ThreadPoolExecutor(1, "upload-queue")
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._free: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+        """By storage and target, while there is something for it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._tidying: set[asyncio.Task[None]] = set()
         self._promised: dict[tuple[str, int], Upload] = {}
@@ -148,8 +151,9 @@ class Uploads:
 
     async def _care_for(self, upload: Upload) -> None:
         """Try until it is stored or cannot ever be."""
+        free = self._free_at(upload)
         while upload.location is None:
-            async with self._free:
+            async with free:
                 problem = await self._try(upload)
             if problem is not None and not self._failed(upload, problem):
                 return
@@ -160,6 +164,14 @@ class Uploads:
         unwanted = not self._keep_local and upload.location != str(upload.file)
         self._tidy(upload, delete=unwanted)
 
+    def _free_at(self, upload: Upload) -> asyncio.Semaphore:
+        """Limits what is stored in its target: one that hangs delays its own files only."""
+        storage, target = self._storages.get(upload.storage), ""
+        if storage is not None:
+            with suppress(Exception):  # whatever it is, the attempt will tell
+                target = storage.target(unpack_options(storage, upload.options))
+        return self._free.setdefault((upload.storage, target), asyncio.Semaphore(AT_ONCE))
+
     async def _try(self, upload: Upload) -> Exception | None:
         """One attempt; answers what went wrong."""
         storage = self._storages.get(upload.storage)
@@ -167,7 +179,7 @@ class Uploads:
             return LookupError(f"no plugin offers the storage {upload.storage!r} any more")
         try:
             options = unpack_options(storage, upload.options)
-            location = await _in_thread(lambda: storage.store(upload.file, options))
+            location = await in_thread(lambda: storage.store(upload.file, options))
             await self._on_disk(lambda: self._queue.stored(upload, location))
         except Exception as error:  # a stranger's code and network may raise anything
             return error
@@ -199,26 +211,3 @@ class Uploads:
 
     async def _on_disk(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
-
-
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    """Run something in a thread that does not hold up the end of the server."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def tell(how: Callable[[Any], None], outcome: Any) -> None:
-        if not done.cancelled():
-            how(outcome)
-
-    def run() -> None:
-        how: Callable[[Any], None] = done.set_result
-        outcome: Any
-        try:
-            outcome = work()
-        except Exception as error:
-            how, outcome = done.set_exception, error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, how, outcome)
-
-    threading.Thread(target=run, name="upload", daemon=True).start()
-    return await done

@@ -77,10 +77,25 @@ def _complete(
         return finishing.run(main, recovered=recovered)
     except (Abandoned, InUse):
         return None
+    except OSError as error:
+        log.error("recording %s cannot be published; it stays staged: %s", sidecar.id, error)
+        return _unpublished(sidecar, error, recovered)
     except Exception as error:  # whatever it is, the other recordings go on
         log.exception("recording %s cannot be published; it stays staged", sidecar.id)
-        duration = (sidecar.frames or 0) * 1000 // sidecar.rate
-        return Finished(sidecar.id, sidecar.file, duration, error=str(error), recovered=recovered)
+        return _unpublished(sidecar, error, recovered)
+
+
+def _unpublished(sidecar: Sidecar, error: Exception, recovered: bool) -> Finished:
+    duration = (sidecar.frames or 0) * 1000 // sidecar.rate
+    context = sidecar.context if recovered else {}
+    return Finished(
+        sidecar.id,
+        sidecar.file,
+        duration,
+        error=str(error),
+        recovered=recovered,
+        context=context,
+    )
 
 
 def found(directory: Path) -> dict[str, tuple[Place, Sidecar]]:

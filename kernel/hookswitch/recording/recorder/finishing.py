@@ -63,6 +63,7 @@ class Finishing:
             spans(sidecar) if many else {},
             "; ".join(self._errors) or None,
             recovered,
+            sidecar.context if recovered else {},
         )
 
     def _publish_main(self, staged: StagedFile) -> None:

@@ -15,9 +15,11 @@ import numpy as np
 from hookswitch.media.rings import Arena, ArenaShape
 from hookswitch.recording.messages import (
     AddChannel,
+    Begun,
     ChannelEnded,
     EndChannel,
     Finish,
+    Finished,
     Pause,
     Record,
     Resume,
@@ -89,7 +91,8 @@ class Recordings:
         sources = tuple((arena, one.row) for arena, one in zip(arenas, order.channels, strict=True))
         written = min(int(arena.heard_out[row]) for arena, row in sources)
         sidecar = first_sidecar(order, written)
-        if order.id in self._found:
+        is_new = order.id not in self._found
+        if not is_new:
             place, sidecar = self._found.pop(order.id)
             if sidecar.frames is not None:  # it was over already; its rings may be others' by now
                 self._completion.recover(place, sidecar)
@@ -100,7 +103,9 @@ class Recordings:
         self._tracks.add(session.main, session.pauses, position=written, shift=sidecar.shift)
         self._drift.begin(session.main.index, self._tracks.capacity, sidecar.zero)
         self._save(session)
-        self._open(session, session.main)
+        self._writer.put(
+            session.main.open, partial(self._begun if is_new else self._opened, session)
+        )
 
     def add_channel(self, order: AddChannel, fds: Sequence[int]) -> None:
         """A participant came."""
@@ -234,6 +239,11 @@ class Recordings:
 
     def _complete(self, session: Session, names: Iterable[str], main: StagedFile | None) -> None:
         self._say_ended(session.id, names, None)
+        if session.unmade is not None:
+            error = session.unmade.strerror or str(session.unmade)
+            self._writer.put(partial(_remove, session.place))
+            self._say(Finished(session.id, session.sidecar.file, 0, error=error))
+            return
         self._completion.complete(session.place, session.sidecar, main)
 
     def _say_ended(self, recording: str, names: Iterable[str], _: None) -> None:
@@ -307,11 +317,20 @@ class Recordings:
             self._broke(track.recording, error)
 
     def _open(self, session: Session, track: Track) -> None:
-        self._writer.put(track.open, partial(self._opened, session.id))
+        self._writer.put(track.open, partial(self._opened, session))
 
-    def _opened(self, recording: str, error: OSError | None) -> None:
+    def _opened(self, session: Session, error: OSError | None) -> None:
         if error is not None:
-            self._broke(recording, error)
+            self._broke(session.id, error)
+
+    def _begun(self, session: Session, error: OSError | None) -> None:
+        if error is None:
+            self._say(Begun(session.id))
+            return
+        log.error("recording %s cannot begin: %s", session.id, error)
+        session.unmade = error
+        if session.id in self._sessions and session not in self._over:
+            self._over.append(session)
 
     def _broke(self, recording: str, error: OSError) -> None:
         """A recording cannot be written any more: it ends with what it has."""
@@ -329,6 +348,11 @@ class Recordings:
 def _save(place: Place, packed: bytes) -> None:
     with suppress(OSError):  # what cannot be written is found out by the samples
         place.save(packed)
+
+
+def _remove(place: Place) -> None:
+    with suppress(OSError):  # the disk is at fault already
+        place.remove()
 
 
 def _nothing() -> None:

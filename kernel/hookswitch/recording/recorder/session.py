@@ -34,6 +34,8 @@ class Session:
         self.joining: dict[str, Joining] = {}
         self.names: tuple[str, ...] = ()
         """Of the recording's own channels."""
+        self.unmade: OSError | None = None
+        """Why it could not even begin."""
 
     @property
     def id(self) -> str:
@@ -91,4 +93,5 @@ def first_sidecar(record: Record, heard_out: int) -> Sidecar:
         record.multi_channel_file,
         doubled=record.rate // rate,
         shift=-heard_out,
+        context=dict(record.context),
     )

@@ -44,6 +44,7 @@ class Sidecar:
     ``shift``: what to add to the first channel's counter to get the place in the file; it grows
     with each padding. ``zero``: the clock's zero, as in `drift`. ``frames``: the length of the
     whole, once it is finished. ``error``: why it ended by itself.
+    ``context``: what control wants to be told of it after a crash; it may hold secrets.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Sidecar:
     participants: list[Participant] = field(default_factory=list)
     frames: int | None = None
     error: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)
 
     @property
     def form(self) -> WavFormat:
@@ -115,10 +117,12 @@ class Place:
         return self.directory / f".{self.id}.made.part"
 
     def save(self, packed: bytes) -> None:
-        """Write the sidecar, wholly or not at all. Raises OSError."""
+        """Write the sidecar, wholly or not at all, for its owner only. Raises OSError."""
         new = self.sidecar.with_suffix(".new")
         try:
-            new.write_bytes(packed)
+            new.unlink(missing_ok=True)
+            with open(new, "xb", opener=_for_the_owner) as file:
+                file.write(packed)
             new.replace(self.sidecar)
         except OSError:
             new.unlink(missing_ok=True)
@@ -129,6 +133,10 @@ class Place:
         for part in self.directory.glob(f".{self.id}.*part"):
             part.unlink(missing_ok=True)
         self.sidecar.unlink(missing_ok=True)
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def staged(directory: Path) -> Iterator[tuple[Place, bytes]]:

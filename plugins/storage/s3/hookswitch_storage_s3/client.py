@@ -6,9 +6,6 @@ from typing import Any
 
 from .requests import Target
 
-PART_BYTES = 16 << 20
-"""Larger files go up in parts of this size; with 10,000 of them, S3's limit, 160 GiB fit."""
-
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30
 """Seconds."""
 
@@ -44,13 +41,4 @@ def connect(target: Target) -> Any:
             **custom,
         ),
         **keys,
-    )
-
-
-def transfer_config() -> Any:
-    """Parts one after the other, in the thread that called."""
-    from boto3.s3.transfer import TransferConfig
-
-    return TransferConfig(
-        multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from hookswitch.plugin import BadRequest, Storage
 
-from .client import connect, transfer_config
+from .client import connect
 from .problems import refusal
 from .requests import S3Options, Target
 from .settings import S3Settings
+from .upload import Taken, Upload, is_taken
 
-CONTENT_TYPES = {".wav": "audio/wav", ".opus": "audio/ogg", ".flac": "audio/flac"}
+MOST_NAMESAKES = 100
 
 
 class S3Storage(Storage):
@@ -38,14 +38,32 @@ class S3Storage(Storage):
         except Exception as problem:  # the SDK's own, and whatever is wrong with an address
             raise BadRequest(refusal(problem, target)) from problem
 
-    def store(self, file: Path, options: S3Options) -> str:
-        """Upload the file, in parts if it is large; the object appears when it is whole."""
+    def taken(self, name: str, options: S3Options) -> bool:
+        """Whether there is such an object in the bucket."""
         target = Target.of(options, self._settings)
-        key = target.prefix + file.name
-        extra: dict[str, Any] = {
-            "ContentType": CONTENT_TYPES.get(file.suffix, "application/octet-stream")
-        }
-        connect(target).upload_file(
-            str(file), target.bucket, key, ExtraArgs=extra, Config=transfer_config()
-        )
-        return f"s3://{target.bucket}/{key}"
+        try:
+            return is_taken(connect(target), target.bucket, target.prefix + name)
+        except Exception as problem:
+            raise BadRequest(refusal(problem, target)) from problem
+
+    def target(self, options: S3Options) -> str:
+        """An endpoint's bucket."""
+        target = Target.of(options, self._settings)
+        return f"{target.endpoint or target.region}/{target.bucket}"
+
+    def store(self, file: Path, options: S3Options) -> str:
+        """Upload the file, in parts if it is large; the object appears when it is whole.
+
+        If there is another object of its name, it gets a number, as local files do.
+        """
+        target = Target.of(options, self._settings)
+        upload = Upload(connect(target), file)
+        for number in range(1, MOST_NAMESAKES):
+            name = file.name if number == 1 else f"{file.stem}-{number}{file.suffix}"
+            key = target.prefix + name
+            try:
+                upload.put(target.bucket, key)
+            except Taken:
+                continue
+            return f"s3://{target.bucket}/{key}"
+        raise FileExistsError(f"{file.name} and all names like it are taken in {target.bucket}")
