@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .processes import Helper, children, cpu_seconds, helper
-from .server import Server
+from .server import Request, Server
 
 WARM_UP = 10.0
 """Seconds of talk before anything is measured: all phones begin in the same instant, and what that
@@ -62,8 +62,9 @@ def main() -> None:
     parser.add_argument(
         "--also",
         default="",
-        help="comma-separated: prompts (a file is played to every leg), recordings (of every leg);"
-        " a row each beside the same legs without",
+        help="comma-separated: prompts (one short file is played to every leg, and decoded once for"
+        " all of them; then the same with a file for each leg, none of which is shared), recordings"
+        " (of every leg); a row each beside the same legs without",
     )
     parser.add_argument("--codec", default="PCMU", help="comma-separated")
     parser.add_argument("--srtp", default="-", help="suites, comma-separated; - is in the clear")
@@ -85,6 +86,10 @@ def main() -> None:
             print(line(row, rows))
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+SHARED, OWN = "one prompt", "own prompts"
+_PROMPTS = (SHARED, OWN)
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,16 @@ def cases(arguments: argparse.Namespace) -> Iterator[Case]:
     for legs, codec in itertools.product(map(int, _list(arguments.legs)), _list(arguments.codec)):
         yield Case(legs, codec)
         for room, also, suite in itertools.product(
-            map(int, _list(arguments.rooms)), ("", *_list(arguments.also)), _list(arguments.srtp)
+            map(int, _list(arguments.rooms)), ("", *_also(arguments.also)), _list(arguments.srtp)
         ):
             if room > 2 and legs != 50 and room * 10 != legs:
                 continue  # one room of 50, and ten of them
             yield Case(legs, codec, room, arguments.rate, suite, also)
+
+
+def _also(text: str) -> list[str]:
+    """What else goes on; prompts are measured shared and not."""
+    return [row for each in _list(text) for row in (_PROMPTS if each == "prompts" else (each,))]
 
 
 def _list(text: str) -> list[str]:
@@ -140,10 +150,10 @@ def medians(rows: list[Figures]) -> list[Figures]:
 
 
 HEADER = (
-    f"{'':26}{'':6}{'':24}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'x clear':>8} "
+    f"{'':36}{'':6}{'':24}{'legs':>5} {'media':>7} {'server':>7} {'x floor':>8} {'x clear':>8} "
     f"{'load':>7} "
     f"{'late %':>7} {'timer %':>8} {'p50 ms':>7} {'p99 ms':>7} {'heard %':>8} {'KiB/leg':>8}\n"
-    f"{'':56}{'':5} {'us/leg-second':>15} {'(media)':>8} {'(server)':>8}"
+    f"{'':66}{'':5} {'us/leg-second':>15} {'(media)':>8} {'(server)':>8}"
 )
 
 
@@ -155,7 +165,7 @@ def line(row: Figures, rows: list[Figures]) -> str:
     floored = f"{row.us_media / floors[-1]:8.2f}" if floors else f"{'':8}"
     secured = f"{row.us_server / clear[-1]:8.2f}" if clear and row.suite != "-" else f"{'':8}"
     return (
-        f"{row.what:26}{row.codec:6}{row.suite:24}{row.legs:5} {row.us_media:7.0f} "
+        f"{row.what:36}{row.codec:6}{row.suite:24}{row.legs:5} {row.us_media:7.0f} "
         f"{row.us_server:7.0f} {floored} {secured} "
         f"{row.us_generator:7.0f} {row.late * 100:7.2f} {row.timer_late * 100:8.2f} "
         f"{row.p50_ms:7.1f} {row.p99_ms:7.1f} {row.delivered * 100:8.2f} {row.kib_per_leg:8.1f}"
@@ -177,8 +187,11 @@ def server(case: Case, seconds: float) -> Figures:
     """The whole server, called over SIP."""
     legs, room = case.legs, case.room
     with tempfile.TemporaryDirectory() as folder:
-        prompt = _prompt(Path(folder))
-        asked = {"": [], "prompts": [("play", prompt)], "recordings": [("record", {})]}[case.also]
+        asked: list[Request] = []
+        if case.also in _PROMPTS:
+            asked = [("play", _prompts(Path(folder), legs if case.also == OWN else 1))]
+        elif case.also:
+            asked = [(case.also.removesuffix("ings"), lambda _: {})]
         running = Server(
             Path(folder),
             MEDIA_DIR=folder,
@@ -202,14 +215,20 @@ def server(case: Case, seconds: float) -> Figures:
     return _figures(case, seconds, used, report, ticks, late, memory)
 
 
-def _prompt(folder: Path) -> dict[str, Any]:
-    """Ten seconds of very quiet noise, so that latency can still be heard, played for ever."""
-    noise = np.random.default_rng(1).integers(-8, 9, 80000).astype("<i2")
-    with wave.open(str(folder / "prompt.wav"), "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(noise.tobytes())
-    url = (folder / "prompt.wav").as_uri()
-    return {"url": url, "mime_type": "audio/wav", "repeat": -1}
+def _prompts(folder: Path, files: int) -> Callable[[int], dict[str, Any]]:
+    """What is played to a leg, for ever: ten seconds of noise so quiet that latency can still be
+    heard, in so many files."""
+    noise = np.random.default_rng(1)
+    for number in range(files):
+        with wave.open(str(folder / f"prompt-{number}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(noise.integers(-8, 9, 80000).astype("<i2").tobytes())
+
+    def prompt(leg: int) -> dict[str, Any]:
+        url = (folder / f"prompt-{leg % files}.wav").as_uri()
+        return {"url": url, "mime_type": "audio/wav", "repeat": -1}
+
+    return prompt
 
 
 def _measure(

@@ -10,6 +10,10 @@ have them, by the senders' clock. ``steps`` counts seconds at which bursts moved
 sample: a jitter buffer does that when a packet was late, and the mixer when it had to give up
 ticks. On a machine that has time for this there are none; ``late`` is the longest that a sender
 was, by its own clock. ``between`` is the drift without the steps. All in samples of 16 kHz.
+
+Meanwhile it tells every minute how far what a client hears has drifted.
+
+Each ``--every`` seconds it prints the drift of what the client has heard so far.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,7 +118,7 @@ async def _phone(
     signalling = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     signalling.bind(("127.0.0.1", 0))
     stack.callback(signalling.close)
-    load = Load(1, 1)
+    load = Load(1, 1, "PCMU", None)
     answering = threading.Thread(target=take_calls, args=(load, signalling))
     answering.start()
     body = {"type": "sip", "to": f"sip:0@127.0.0.1:{signalling.getsockname()[1]}",
@@ -131,7 +135,7 @@ async def _phone(
     return say
 
 
-async def measure(http: str, seconds: float) -> tuple[list[Sender], dict[str, Sound]]:
+async def measure(http: str, seconds: float, every: float) -> tuple[list[Sender], dict[str, Sound]]:
     """Have it all happen; answers who spoke, and what came of it, by name."""
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(
@@ -161,7 +165,9 @@ async def measure(http: str, seconds: float) -> tuple[list[Sender], dict[str, So
         for place in places:
             wanted = {"multi_channel": True} if place.startswith("rooms") else {}
             (await api.post(f"/{place}/record", json=wanted)).raise_for_status()
+        telling = asyncio.create_task(_tell(senders, heard, every))
         await asyncio.sleep(seconds)
+        telling.cancel()
         files = [(await api.request("DELETE", f"/{place}/record")).json() for place in places]
         sounds = {"heard by a client": np.frombuffer(b"".join(heard), "<i2").astype(float)}
         await talking
@@ -172,6 +178,27 @@ async def measure(http: str, seconds: float) -> tuple[list[Sender], dict[str, So
     sounds["leg's file, left"] = _channel(files[1]["file"], 0)
     sounds["leg's file, right"] = _channel(files[1]["file"], 1)
     return senders, sounds
+
+
+async def _tell(senders: Sequence[Sender], heard: Sequence[bytes], every: float) -> None:
+    """Print again and again how far the bursts that a client heard have moved."""
+    looked_at = 10 * FRAMES
+    await asyncio.sleep(11)
+    first = await asyncio.to_thread(_moments, senders, heard[:looked_at])
+    while True:
+        await asyncio.sleep(every)
+        start = (len(heard) - looked_at) // FRAMES * FRAMES
+        now = await asyncio.to_thread(_moments, senders, heard[start : start + looked_at])
+        drifts = (now - first + RATE / 2) % RATE - RATE / 2
+        told = ", ".join(f"{one.name} {d:.2f}" for one, d in zip(senders, drifts, strict=True))
+        print(f"{len(heard) / FRAMES:.0f} s heard, drift so far: {told}", flush=True)
+
+
+def _moments(senders: Sequence[Sender], heard: Sequence[bytes]) -> Sound:
+    """When each speaks, in samples within a second."""
+    sound = np.frombuffer(b"".join(heard), "<i2").astype(float)
+    found = [places(sound, one.burst) for one in senders]
+    return np.array([np.nanmedian(one - np.arange(len(one)) * RATE) % RATE for one in found])
 
 
 def _channel(path: str, number: int) -> Sound:
@@ -200,11 +227,13 @@ def places(sound: Sound, burst: Sound) -> Sound:
 
 
 def _find(part: Sound, spectrum: NDArray[np.complex128], size: int) -> float:
-    likeness = np.fft.irfft(np.fft.rfft(part, size) * spectrum, size)[: len(part)]
+    around = np.fft.irfft(np.fft.rfft(part, size) * spectrum, size)
+    likeness = around[: len(part)]
     peak = int(likeness.argmax())
-    if not 0 < peak < len(part) - 1 or likeness[peak] < 8 * np.std(likeness):
+    # of a burst at the very first sample, the last of ``around`` is what is before it
+    before, at, after = around[peak - 1], around[peak], around[(peak + 1) % size]
+    if at <= max(before, after) or at < 8 * np.std(likeness):
         return float("nan")
-    before, at, after = likeness[peak - 1 : peak + 2]
     return peak + 0.5 * float((before - after) / (before - 2 * at + after))
 
 
@@ -231,19 +260,21 @@ def report(senders: list[Sender], sounds: Mapping[str, Sound]) -> None:
             lost = int(np.count_nonzero(np.isnan(found)))
             most = float(np.nanmax(np.abs(offset)))
             print(f"{where:24}{sender.name:8}{len(found):7}{lost:6}{drift:9.2f}{most:10.2f}"
-                  f"{steps:7}{between:9.2f}")  # fmt: skip
+                  f"{steps:7}{between:9.2f}", flush=True)  # fmt: skip
     print("late: " + ", ".join(f"{one.name} {one.late * 1000:.0f} ms" for one in senders))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--every", type=float, default=60.0, help="seconds between what is told")
+    args = parser.parse_args()
+    seconds = args.seconds
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder), RECORDING_DIR=folder)
         try:
             before = server.ticks()
-            senders, sounds = asyncio.run(measure(server.http, seconds))
+            senders, sounds = asyncio.run(measure(server.http, seconds, args.every))
             late, ticks = (now - then for now, then in zip(server.ticks(), before, strict=True))
         finally:
             server.stop()

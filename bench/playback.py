@@ -1,18 +1,23 @@
 """What the player costs: many playbacks at once, beside bare decoding of the same files.
 
-Usage: ``python -m bench.playback [playbacks] [seconds]``. The floor is PyAV decoding and resampling
-one file with nothing around it, measured in the same run.
+Run: python -m bench.playback [--playbacks 500] [--seconds 10]. The floor is PyAV decoding and
+resampling one file with nothing around it, measured in the same run. Each kind of file is measured
+twice: *shared* is one short file played by all, which is decoded once for them; *own* is a file for
+each, which is what many different prompts cost.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -44,20 +49,32 @@ FILES = {
 }
 
 
-def main(count: int = 500, seconds: int = 10) -> None:
+def main() -> None:
     """Print a table: CPU per playing second, in microseconds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--playbacks", type=int, default=500)
+    parser.add_argument("--seconds", type=int, default=10)
+    arguments = parser.parse_args()
+    count, seconds = arguments.playbacks, arguments.seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, container, codec, rate, layout in FILES.values():
             _write(folder / file, container, codec, rate, layout)
         print(f"{count} playbacks into rings of {RATE} Hz, {seconds} s each")
         print(
-            f"{'':22}{'player':>12}{'of a core':>11}{'floor':>12}{'times':>7}{'late':>6}{'MB':>6}"
+            f"{'':28}{'player':>12}{'of a core':>11}{'floor':>12}{'times':>7}{'late':>6}{'MB':>6}"
         )
         for title, (file, *_) in FILES.items():
             floor = _floor(folder / file)
-            _measure(title, folder, UrlSource(f"file:{file}"), count, seconds, floor)
-        _measure("tone us_ringback", folder, ToneSource("us_ringback"), count, seconds, None)
+            same = [UrlSource(f"file:{file}")] * count
+            _measure(f"{title}, shared", folder, same, seconds, floor)
+            own = [UrlSource(f"file:{number}-{file}") for number in range(count)]
+            for number in range(count):
+                shutil.copy(folder / file, folder / f"{number}-{file}")
+            _measure(f"{title}, own", folder, own, seconds, floor)
+            for number in range(count):
+                (folder / f"{number}-{file}").unlink()
+        _measure("tone us_ringback", folder, [ToneSource("us_ringback")] * count, seconds, None)
 
 
 def _write(path: Path, container: str, codec: str, rate: int, layout: str) -> None:
@@ -89,8 +106,7 @@ def _floor(path: Path) -> float:
 def _measure(
     title: str,
     folder: Path,
-    source: UrlSource | ToneSource,
-    count: int,
+    sources: Sequence[UrlSource | ToneSource],
     seconds: int,
     floor: float | None,
 ) -> None:
@@ -101,6 +117,7 @@ def _measure(
             [*command, "hookswitch.playback.player.worker:main", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
         )
+    count = len(sources)
     shape = ArenaShape("bench", RATE, count)
     fd = allocate(shape)
     mixer = _Mixer(Arena(shape, fd))
@@ -108,7 +125,7 @@ def _measure(
     marks = allocate_marks()
     link.send(ours, config, [marks])
     os.close(marks)
-    for row in range(count):
+    for row, source in enumerate(sources):
         _send(ours, Play(str(row), source, -1, shape, row), [fd])
     time.sleep(SETTLE_SECONDS)
     mixer.start()
@@ -125,7 +142,7 @@ def _measure(
     os.close(fd)
     times = f"{floor * 1e6:9.0f} us{share / count / floor:7.2f}" if floor else " " * 19
     print(
-        f"{title:22}{share / count * 1e6:9.0f} us{share:10.0%} {times}{late:7}{memory >> 20:5}",
+        f"{title:28}{share / count * 1e6:9.0f} us{share:10.0%} {times}{late:7}{memory >> 20:5}",
         flush=True,
     )
 
@@ -163,4 +180,4 @@ class _Mixer:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

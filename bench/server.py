@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from .processes import children, resident_bytes
 
-Request = tuple[str, dict[str, Any]]
-"""Path below a leg, and what is posted to it."""
+Request = tuple[str, Callable[[int], dict[str, Any]]]
+"""Path below a leg, and what is posted to it, by the leg's number."""
 
 
 class Server:
@@ -106,8 +106,8 @@ class Server:
                 ids.append(answer.json()["id"])
             await asyncio.sleep(1.0)  # the last answers are on their way
             for path, body in also:
-                for leg in ids:
-                    (await api.post(f"/legs/{leg}/{path}", json=body)).raise_for_status()
+                for number, leg in enumerate(ids):
+                    (await api.post(f"/legs/{leg}/{path}", json=body(number))).raise_for_status()
 
     def stop(self) -> None:
         """End it at once, and wait until nobody writes to its folders any more."""

@@ -9,13 +9,30 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .greetings import Greeting, greetings
+from hookswitch.mixer.bank import PortSpec
+from hookswitch.mixer.commands import OpenPort, SetPort
+from hookswitch.mixer.engine import Engine
+from hookswitch.testing.memory_bank import MemoryBank
+
+from .greetings import (
+    RATE,
+    Greeting,
+    babble,
+    greetings,
+    hum,
+    level_to,
+    music,
+    pink,
+    through_g711,
+    white,
+)
 
 FRAME, FRAME_MS = 160, 20
 BUILT_IN = "hookswitch.mixer.speech:SpeechDetector"
@@ -29,8 +46,11 @@ class Found:
     ends: list[int] = field(default_factory=list)
 
 
-COST_PORTS, COST_RATES = 200, (8000, 16000, 48000)
-"""How many ports at once the cost is measured with, and at which rates."""
+COLD_S, COLD_EACH = 1, 100
+"""How long, and how often, it is listened to who spoke or hummed before; see `report_cold`."""
+
+COST_PORTS, COST_S, COST_RATES = 200, 4, (8000, 16000, 48000)
+"""How many ports at once the cost is measured with, for how long, and at which rates."""
 
 
 def detect(detector: Any, calls: Sequence[Greeting]) -> list[Found]:
@@ -68,6 +88,42 @@ def report(calls: Sequence[Greeting], found: Sequence[Found]) -> None:
               f"{np.percentile(delays, 95):7.0f}{late:6.0%}"
               f"{np.median(releases):9.0f}{false / minutes:11.2f}{endless:13}"
               f"{tones:7}")  # fmt: skip
+
+
+def report_cold(detector: Any, calls: Sequence[Greeting]) -> None:
+    """Print what a detector makes of what was there before it began to listen."""
+    random = np.random.default_rng(3)
+    for kind in (white, pink, hum, music, babble):
+        for dbfs in (-15.0, -25.0, -35.0):
+            heard = [level_to(kind(COLD_S * RATE, random), dbfs) for _ in range(COLD_EACH)]
+            audio = np.stack([through_g711(_pcm(sound), alaw=True) for sound in heard])
+            wrong = np.mean(_begun_ms(detector, audio) > 0)
+            print(f"amid {kind.__name__:8}{dbfs:5.0f} dBFS: taken for speech {wrong:4.0%}")
+    spoken = [c for c in calls if c.label != "no_speech" and c.ends - onset_ms(c) > COLD_S * 1000]
+    starts = [int(random.integers(onset_ms(c), c.ends - COLD_S * 1000)) * 8 for c in spoken]
+    words = [c.audio[at : at + COLD_S * RATE] for c, at in zip(spoken, starts, strict=True)]
+    begun = _begun_ms(detector, np.stack(words))
+    told = begun[begun > 0]
+    median, most = np.percentile(told, [50, 95])
+    never = np.mean(begun == 0)
+    print(f"amid words: told after {median:.0f} ms, 95 % {most:.0f}; not within 1 s {never:.0%}")
+
+
+def _begun_ms(detector: Any, audio: NDArray[Any]) -> NDArray[np.intp]:
+    """When speech began in each row, 0 for never."""
+    rows, begun = np.arange(len(audio)), np.zeros(len(audio), np.intp)
+    for row in rows.tolist():
+        detector.reset(row)
+    for tick in range(audio.shape[1] // FRAME):
+        frames = audio[:, tick * FRAME : (tick + 1) * FRAME].astype(np.float32)
+        changed = detector.detect(frames, rows)
+        first = changed[detector.speaking[changed] & (begun[changed] == 0)]
+        begun[first] = (tick + 1) * FRAME_MS
+    return begun
+
+
+def _pcm(sound: NDArray[np.float64]) -> NDArray[np.int16]:
+    return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
 
 
 def _noise(call: Greeting) -> str:
@@ -122,17 +178,61 @@ def _tone(call: Greeting, found: Found) -> bool:
 def cost_us(made: Any, rate: int, calls: Sequence[Greeting]) -> float:
     """CPU time per port and second of sound, many ports at once, in microseconds."""
     detector, rows, frame = made(rate), np.arange(COST_PORTS), rate * FRAME_MS // 1000
-    sound = np.zeros((COST_PORTS, 4 * 8000), np.float32)
+    sound = _sound_of(calls, rate)
     for row in rows.tolist():
         detector.reset(row)
+    begin = time.process_time()
+    for tick in range(COST_S * 1000 // FRAME_MS):
+        detector.detect(sound[:, tick * frame : (tick + 1) * frame], rows)
+    return (time.process_time() - begin) * 1e6 / COST_PORTS / COST_S
+
+
+def _sound_of(calls: Sequence[Greeting], rate: int) -> NDArray[np.float32]:
+    sound = np.zeros((COST_PORTS, COST_S * RATE), np.float32)
+    for row in range(COST_PORTS):
         heard = calls[row % len(calls)].audio[: sound.shape[1]]
         sound[row, : len(heard)] = heard
-    sound = np.repeat(sound, rate // 8000, axis=1)
-    ticks = sound.shape[1] // frame
+    return np.repeat(sound, rate // RATE, axis=1)
+
+
+class _Callers(MemoryBank):
+    """Says the same to both kinds of engine, all ports at once, and hears nothing."""
+
+    def __init__(self, sound: NDArray[np.float32], rate: int) -> None:
+        super().__init__()
+        self._sound, self._rate, self._tick = sound, rate, 0
+
+    def pull(self, inputs: Mapping[int, NDArray[np.float32]], now: float) -> None:
+        frame = self._rate * FRAME_MS // 1000
+        rows = [row for _, row, _ in self._open.values()]
+        inputs[self._rate][rows] = self._sound[:, self._tick * frame : (self._tick + 1) * frame]
+        self._tick += 1
+
+    def push(self, outputs: Mapping[int, NDArray[np.float32]], now: float) -> None:
+        pass
+
+
+def tick_us(made: Any, rate: int, calls: Sequence[Greeting]) -> float:
+    """What watching costs a whole engine, reports and all: CPU microseconds per port and second.
+
+    The same ticks are done by an engine that watches nobody, and their time is taken off.
+    """
+    sound = _sound_of(calls, rate)
+    used = {watched: _engine_s(made, rate, sound, watched=watched) for watched in (False, True)}
+    return (used[True] - used[False]) * 1e6 / COST_PORTS / COST_S
+
+
+def _engine_s(made: Any, rate: int, sound: NDArray[np.float32], *, watched: bool) -> float:
+    bank = _Callers(sound, rate)
+    engine = Engine(lambda _: bank, make_detector=made)
+    for number in range(COST_PORTS):
+        name = f"p{number}"
+        engine.apply([OpenPort(PortSpec(name, rate, "callers")), SetPort(name, speech=watched)])
     begin = time.process_time()
-    for tick in range(ticks):
-        detector.detect(sound[:, tick * frame : (tick + 1) * frame], rows)
-    return (time.process_time() - begin) * 1e6 / COST_PORTS / (ticks * FRAME_MS / 1000)
+    for tick in range(COST_S * 1000 // FRAME_MS):
+        engine.tick(tick * FRAME_MS / 1000)
+        engine.reports()
+    return time.process_time() - begin
 
 
 def main() -> None:
@@ -146,8 +246,11 @@ def main() -> None:
         made = getattr(importlib.import_module(module), name)
         print(f"\n{reference}")
         report(calls, detect(made(), calls))
+        report_cold(made(), calls)
         costs = ", ".join(f"{cost_us(made, rate, calls):.0f} at {rate} Hz" for rate in COST_RATES)
         print(f"CPU microseconds per port and second, {COST_PORTS} ports: {costs}")
+        whole = ", ".join(f"{tick_us(made, rate, calls):.0f} at {rate} Hz" for rate in COST_RATES)
+        print(f"what it adds to a whole tick, reports and all: {whole}")
 
 
 if __name__ == "__main__":

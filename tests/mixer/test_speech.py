@@ -73,6 +73,19 @@ def test_noise_that_stays_becomes_the_floor() -> None:
     assert ears.hear(-25, 10) == [ONSET_TICKS - 1]  # above the noise there is speech
 
 
+def test_noise_that_was_there_before_anybody_listened_is_no_speech() -> None:
+    for dbfs in (-15, -25, -33):
+        ears = Ears()
+        assert ears.hear(dbfs, 50 * 3) == []
+        assert ears.hear(dbfs + 15, 10) == [ONSET_TICKS - 1]  # above the noise there is speech
+
+
+def test_a_voice_that_was_there_before_anybody_listened_is_heard_as_its_level_moves() -> None:
+    ears = Ears()
+    assert ears.hear(-25, 3) == []
+    assert ears.hear(-18, 2) == [0]
+
+
 def test_rows_are_apart_and_forget() -> None:
     ears = Ears()
     ears.hear(-80, 30)

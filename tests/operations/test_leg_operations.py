@@ -109,6 +109,15 @@ async def test_switches_say_what_they_did(
             assert field.items() <= (await running_switch.ask("GET", where)).items()
 
 
+async def test_a_legs_gain_is_set_by_the_name_it_is_shown_by(running_switch: RunningSwitch) -> None:
+    path = f"/v1/legs/{(await running_switch.dial()).leg.id}"
+    assert (await running_switch.ask("PUT", f"{path}/gain", {"gain_db": -6}))["gain_db"] == -6
+    assert (await running_switch.ask("GET", path))["gain_db"] == -6
+    for fields in ({}, {"gain_db": 25}):
+        problem = await running_switch.problem(400, "PUT", f"{path}/gain", fields)
+        assert problem.startswith("gain_db: ")
+
+
 async def test_a_switch_thrown_twice_is_one_event(running_switch: RunningSwitch) -> None:
     leg = (await running_switch.dial()).leg
     for method in ("POST", "POST", "DELETE", "DELETE"):

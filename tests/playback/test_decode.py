@@ -25,15 +25,33 @@ RATES = (8000, 16000, 24000, 48000)
 
 
 def sound(
-    data: bytes, mime: str = "", rate: int = 8000, repeat: int = 1, skip: int = 0
+    data: bytes,
+    mime: str = "",
+    rate: int = 8000,
+    repeat: int = 1,
+    skip: int = 0,
+    *,
+    coming: bool = False,
 ) -> np.ndarray:
-    """All samples of a file."""
+    """All samples of a file; ``coming``: it is not all there when it begins to be read."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
-        spool, stop = Spool(os.dup(file.fileno()), complete=True), Stop()
+        spool, stop = Spool(os.dup(file.fileno()), complete=not coming), Stop()
+        if coming:
+            spool.append(data[:-1000])
+        asked = 0
+
+        def source() -> SpoolReader:
+            nonlocal asked
+            asked += 1
+            if coming and asked == 2:  # it is known by now how to read it
+                spool.append(data[-1000:])
+                spool.finish()
+            return SpoolReader(spool, stop)
+
         try:
-            parts = decoded(lambda: SpoolReader(spool, stop), parse(mime), rate, repeat, skip)
+            parts = decoded(source, parse(mime), rate, repeat, skip)
             return np.concatenate([np.zeros(0, np.int16), *parts])
         finally:
             spool.close()
@@ -72,6 +90,39 @@ def test_files(kind: str) -> None:
         # Lossy codecs may add a frame of padding at either end.
         assert 1.9 < len(heard) / out < 2.15, out
         assert level(heard[out // 4 : -out // 4], 1000, out) == pytest.approx(-12, abs=0.6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FILES if kind.startswith("WAV")])
+def test_a_wav_that_is_still_coming_sounds_as_a_whole_one(kind: str) -> None:
+    how = dict(FILES[kind])
+    rate = how.pop("rate", 8000)
+    data = encoded(tone(1000, 2.0, rate), rate, **how)
+    chunk = b"junk" + struct.pack("<I", 3) + b"abc\0"
+    first = data.index(b"fmt ")
+    for file in (data, data + b"LIST" + struct.pack("<I", 4000) + b"\x55" * 4000,
+                 data[:first] + chunk + data[first:]):  # fmt: skip
+        assert np.array_equal(sound(file, coming=True), sound(file))
+
+
+@pytest.mark.parametrize("codec", ["pcm_mulaw", "pcm_s16le", "pcm_s24le", "pcm_f32le"])
+def test_a_wav_begins_with_its_first_kilobytes(codec: str) -> None:
+    there = encoded(tone(1000, 20.0, 8000), 8000, codec=codec)[:9000]
+    waited = False
+
+    class Reader(SpoolReader):
+        def read(self, count: int) -> bytes:
+            nonlocal waited
+            waited = waited or self.tell() + self._start >= len(there)
+            return b"" if waited else super().read(count)
+
+    with tempfile.TemporaryFile() as file:
+        spool, stop = Spool(os.dup(file.fileno())), Stop()
+        spool.append(there)
+        parts = decoded(lambda: Reader(spool, stop), parse("audio/wav"), 8000, 1, 0)
+        assert len(next(parts))
+        assert not waited
+        parts.close()
+        spool.close()
 
 
 RAW = {

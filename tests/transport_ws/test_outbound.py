@@ -121,6 +121,7 @@ async def test_fields_of_other_transports_are_ignored(server: RunningSwitch) -> 
         ({"url": "ws://x/", "wire_format": "opus"}, "wire_format"),
         ({"url": "ws://x/", "sample_format": "f32le"}, "sample_format"),
         ({"url": "ws://x/", "rtt": "yes"}, "rtt"),
+        ({"url": "ws://x/", "amd": {}}, "amd"),
         ({"url": "ws://x/", "headers": {"X-A": "b\r\nc"}}, "headers"),
         ({"url": "ws://x/", "headers": {"X A": "b"}}, "headers"),
         ({"url": "ws://x/", "headers": {"X-A": "ü"}}, "headers"),

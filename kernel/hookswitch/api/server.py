@@ -71,6 +71,10 @@ def http_server(switch: Switch) -> HttpServer:
     return HttpServer(config)
 
 
+PREPARED_AFTER = 0.5
+"""Seconds after the API is up at which what can wait is started."""
+
+
 async def serve(settings: KernelSettings, plugins: Plugins | None = None) -> None:
     """Run a server until SIGTERM or SIGINT. Raises SettingsError, OSError, EventStoreError."""
     check_exposure(settings)
@@ -100,7 +104,9 @@ async def _serve_until_told(switch: Switch, listener: socket.socket) -> None:
     serving = asyncio.create_task(http.serve([listener]))
     log.info("API on http://%s:%s, docs at /docs", *listener.getsockname()[:2])
     stop = asyncio.create_task(told.wait())
+    preparing = loop.call_later(PREPARED_AFTER, switch.playbacks.prepare)
     await asyncio.wait([serving, stop], return_when=asyncio.FIRST_COMPLETED)
+    preparing.cancel()
     stop.cancel()
     log.info("draining: no new calls; %d legs have %g s (again to stop at once)",
              len(switch.legs), switch.settings.drain_timeout)  # fmt: skip

@@ -4,6 +4,9 @@ A level is taken after a mild first difference, so that hum and rumble count for
 Its noise is learnt while nobody speaks: how loud it is, and how restless. Speech is
 louder than the noise by a few times its restlessness. What goes on as evenly as no voice does (a
 fan that starts, a tone) becomes the noise.
+
+A port that is loud from the first tick on which it is watched may have a noise, or be in the midst
+of a word. That is told by its first moments: a voice's level does not stay where it is.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ RISE_DB, SPEAKING_RISE_DB = 0.43, 0.1
 
 EVEN_DB, EVEN_TICKS, EVENING_DB = 4.5, 21, 0.3
 """What keeps within this range for so long is no voice; extremes are forgotten at the last rate."""
+
+TRIAL_TICKS, STEADY_DB = 8, 4.0
+"""What is loud from the first tick and keeps within this range for so long is noise."""
 
 HOLD_DB = 1.6
 """Who speaks goes on to while this much quieter than who begins has to be."""
@@ -89,6 +95,7 @@ class SpeechDetector:
         "_high": (np.float32, 0.0),
         "_low": (np.float32, 0.0),
         "_even": (np.int16, 0),
+        "_trial": (np.int16, 0),  # ticks left until what was loud at first is taken for noise
         "_age": (np.int16, 0),  # minus the ticks without any sound yet, or _HEARD
         "_loud": (np.int16, 0),
         "_quiet": (np.int16, 0),
@@ -99,6 +106,7 @@ class SpeechDetector:
     _high: NDArray[np.float32]
     _low: NDArray[np.float32]
     _even: NDArray[np.int16]
+    _trial: NDArray[np.int16]
     _age: NDArray[np.int16]
     _loud: NDArray[np.int16]
     _quiet: NDArray[np.int16]
@@ -126,15 +134,19 @@ class SpeechDetector:
         before = self.speaking[rows]
         border = LEAST_ABOVE_DB + SPREADS * self._spread[rows] - HOLD_DB * before
         loud = (above > np.minimum(border, MOST_ABOVE_DB)) & (level > LEAST_DBFS)
-        even = self._is_even(above, loud, rows)
+        self._trial[rows[heard & (self._age[rows] == 0) & (above > 0)]] = TRIAL_TICKS
+        tried = self._trial[rows] > 0
+        even = self._steadied(above, rows) if tried.any() else tried
+        even = even | self._is_even(above, loud, rows)
         loud &= ~even
         self._learn(level, above, loud, heard, even, rows)
         self._loud[rows] = np.where(loud, np.minimum(self._loud[rows] + 1, _NEVER), 0)
         self._quiet[rows] = np.where(loud, 0, np.minimum(self._quiet[rows] + 1, _NEVER))
-        begins = ~before & (self._loud[rows] >= ONSET_TICKS)
+        begins = ~before & (self._loud[rows] >= ONSET_TICKS) & (self._trial[rows] == 0)
         ends = before & ((self._quiet[rows] >= self._hangover) | even)
         self.speaking[rows] = (before | begins) & ~ends
-        return rows[begins | ends]
+        changed: Index = rows[begins | ends]
+        return changed
 
     def silence(self, rows: Index) -> Index:
         """These rows are watched no longer; answers those that were speaking."""
@@ -142,6 +154,20 @@ class SpeechDetector:
         self.speaking[rows] = False
         self._loud[rows] = 0
         return spoke
+
+    def _steadied(self, above: NDArray[np.float32], rows: Index) -> NDArray[np.bool_]:
+        """Where a trial ends now, and what was loud from the first tick on is noise."""
+        left = self._trial[rows]
+        first, tried = left == TRIAL_TICKS, left > 0
+        high = np.where(first, above, np.maximum(self._high[rows], above))
+        low = np.where(first, above, np.minimum(self._low[rows], above))
+        self._high[rows] = np.where(tried, high, self._high[rows])
+        self._low[rows] = np.where(tried, low, self._low[rows])
+        steady = tried & (high - low < STEADY_DB)
+        self._trial[rows] = np.where(steady, left - 1, 0)
+        noise = np.asarray(steady & (left == 1))
+        self._spread[rows] = np.where(noise, (high - low) / 2, self._spread[rows])
+        return noise
 
     def _is_even(
         self, above: NDArray[np.float32], loud: NDArray[np.bool_], rows: Index

@@ -98,7 +98,7 @@ class SetRole(ApiModel):
 class SetGain(ApiModel):
     """How loud a leg is."""
 
-    db: float = Field(ge=-96, le=24, description="How much louder everybody hears it, in dB")
+    gain_db: float = Field(ge=-96, le=24, description="How much louder everybody hears it, in dB")
 
 
 def _unanswered_inbound_sip(leg: Leg, *states: LegState) -> None:
@@ -215,7 +215,7 @@ async def set_role(switch: Switch, ids: Ids, request: SetRole) -> Answer:
 
 async def set_gain(switch: Switch, ids: Ids, request: SetGain) -> Answer:
     leg = switch.legs.get(ids["id"])
-    await leg.set_gain(float(request.db))
+    await leg.set_gain(float(request.gain_db))
     return leg_view(leg)
 
 

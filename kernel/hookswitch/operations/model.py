@@ -96,10 +96,13 @@ def parse(request: Request, data: Any) -> ApiModel:
 def explain(error: ValidationError) -> str:
     """What is wrong, field by field."""
     return "; ".join(
-        f"{_name(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        _told(item["loc"], item["msg"].removeprefix("Value error, "))
         for item in error.errors(include_url=False)
     )
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "body"
+def _told(location: tuple[int | str, ...], message: str) -> str:
+    """A check of several fields together says itself which one is wrong: ``field: why``."""
+    if not location and message.partition(": ")[0].isidentifier():
+        return message
+    return f"{'.'.join(map(str, location)) or 'body'}: {message}"

@@ -1,4 +1,4 @@
-"""The player as the control process sees it: started when it is first needed, and again if it dies.
+"""The player as the control process sees it: started by when it is needed, and again if it dies.
 
 What plays is kept here, so that a new player goes on where the old one was. A file that was being
 decoded when the player died is a suspect. The next player is given the suspects last, and one by
@@ -88,13 +88,19 @@ class Player:
         if self._given_up.get(source, 0.0) > time.monotonic():
             asyncio.get_running_loop().call_soon(on_told, _deadly(playback))
             return
-        if self._marks is None:
-            self._marks = Marks(allocate())
+        self.start()
+        assert self._worker is not None
+        assert self._marks is not None
         slot = self._slots.take()
         message = Play(playback, source, repeat, ring.shape, ring.row, slot)
         playing = _Playing(message, ring.fd, self._marks.of(slot), on_told)
         self._playing[playback] = playing
+        self._worker.send(playing.message, [playing.fd])
+
+    def start(self) -> None:
+        """Start the process, if it does not run: the first prompt need not wait for it then."""
         if self._worker is None:
+            self._marks = Marks(allocate())
             self._worker = Worker(
                 WorkerSpec("player", TARGET),
                 on_start=self._begin,
@@ -102,8 +108,6 @@ class Player:
                 on_death=self._mourn,
             )
             self._worker.start()
-        else:
-            self._worker.send(playing.message, [playing.fd])
 
     def stop_playing(self, playback: str) -> None:
         """End what plays; one that has ended is no error."""

@@ -49,18 +49,26 @@ class Playback:
         self._ending: asyncio.Task[None] | None = None
 
     async def start(self, source: Source, repeat: int, volume: int) -> None:
-        """Open the port and have the player begin. Raises Conflict."""
+        """Open the port and have the player begin.
+
+        Raises Conflict; also when the place went while the port was being opened. Such a playback
+        never was: nothing is told of it.
+        """
         commands: list[Command] = [SetPort(self._port, gain_db=volume * DB_PER_STEP)]
         if self.stop_on:
             ports = [leg.port for leg in self.place.legs() if leg.port is not None]
             commands += [StopOn(port, self._port, self.stop_on) for port in ports]
         try:
-            self._ring = await self.place.open_voice(
+            ring = await self.place.open_voice(
                 self._port, self.place.rate(), self._on_report, *commands
             )
         except CommandError as error:
             raise Conflict(str(error)) from None
-        self._player.play(self.id, source, repeat, self._ring, self._on_told)
+        if self._is_ending:
+            await self._close_port()
+            raise Conflict(f"{self.place.id} has just ended")
+        self._ring = ring
+        self._player.play(self.id, source, repeat, ring, self._on_told)
 
     async def set_volume(self, volume: int) -> None:
         """Be louder or quieter, within one tick and without a click."""
@@ -95,6 +103,8 @@ class Playback:
             self._begin_end(self._finished("stopped"))
 
     def _on_told(self, told: Told) -> None:
+        if self._is_ending:
+            return
         if isinstance(told, PlayStarted):
             self.place.emit(PlaybackStarted, playback_id=self.id)
         elif isinstance(told, PlayFailed):
@@ -118,6 +128,10 @@ class Playback:
 
     # -- the end
 
+    @property
+    def _is_ending(self) -> bool:
+        return self._ending is not None or self.ended.is_set()
+
     def _begin_end(self, tell: Callable[[], None]) -> None:
         if self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end(tell))
@@ -127,7 +141,11 @@ class Playback:
             return
         self.ended.set()
         self._player.stop_playing(self.id)
-        tell()
+        if self._ring is not None:
+            tell()
+        await self._close_port()
+        self._on_end(self)
+
+    async def _close_port(self) -> None:
         with suppress(CommandError):
             await self._media.close_port(self._port, rest=REST)
-        self._on_end(self)

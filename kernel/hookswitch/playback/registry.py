@@ -27,6 +27,10 @@ class Playbacks:
     def __len__(self) -> int:
         return sum(len(here) for here in self._playing.values())
 
+    def prepare(self) -> None:
+        """Have the player run before it is needed."""
+        self._player.start()
+
     async def start(
         self, place: Place, source: Source, repeat: int, volume: int, stop_on: Collection[str]
     ) -> Playback:
@@ -61,7 +65,9 @@ class Playbacks:
             await playback.listen_to(port)
 
     async def left(self, room: Room, participant: str) -> None:
-        """What is played in a room goes on until its end."""
+        """What is played in a room goes on until its end, or until the last has left."""
+        if not room.legs and not room.guests:
+            await self.gone(room.id)
 
     async def closed(self, room: Room) -> None:
         """A room is about to be closed."""

@@ -43,6 +43,12 @@ class CreateWebSocketLeg(AudioFields, CreateLeg):
     type: Literal["websocket"]
     url: str = Field(description="WebSocket target, ws:// or wss://")
 
+    @field_validator("amd")
+    @classmethod
+    def _is_a_program(cls, amd: dict[str, Any] | None) -> None:
+        if amd is not None:
+            raise ValueError("only SIP legs are listened to for answering machines")
+
     @field_validator("url")
     @classmethod
     def _is_websocket(cls, url: str) -> str:

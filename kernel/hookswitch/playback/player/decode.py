@@ -18,6 +18,7 @@ from .errors import DecodeError
 from .formats import CODECS, Format, find_format
 from .mime import MimeType
 from .spool import SpoolReader
+from .wav import find_samples
 
 _OPTIONS = {
     "protocol_whitelist": "none",
@@ -27,10 +28,7 @@ _OPTIONS = {
     "max_size": "8192",
     "max_probe_packets": "1",
 }
-"""Of every demuxer: it opens nothing else, runs no other decoder, and looks ahead little.
-
-(Of a WAV, FFmpeg always looks at the first 64 KB: it might hold another codec's bursts.)
-"""
+"""Of every demuxer: it opens nothing else, runs no other decoder, and looks ahead little."""
 
 
 _KEPT = 1 << 18
@@ -53,7 +51,7 @@ def decoded(
 
     Raises DecodeError, and whatever reading raised.
     """
-    kind = find_format(mime, source())
+    kind = _format(mime, source())
     once = partial(share, kind) if share else _Again(source, kind).frames
     converter = Converter(rate)
     passes = 0
@@ -72,6 +70,14 @@ def decoded(
             passes += whole
     for pcm in converter.flush():
         yield pcm[skip:]
+
+
+def _format(mime: MimeType, file: SpoolReader) -> Format:
+    """How to read a file; of a WAV that is still coming, without waiting for much of it."""
+    kind = find_format(mime, file)
+    if kind.demuxer != "wav" or file.seekable():
+        return kind
+    return find_samples(file) or kind
 
 
 def _skippable(whole: int, passes: int, repeat: int) -> int:
@@ -121,6 +127,7 @@ def frames(file: SpoolReader, file_format: Format) -> Generator[AudioFrame]:
 def _container(file: SpoolReader, file_format: Format) -> Iterator[InputContainer]:
     """Open a file; what went wrong while reading goes before what the library makes of it."""
     file.must_seek = file_format.demuxer == "mov"
+    file.show(file_format.start, file_format.length)
     try:
         with av.open(
             file,

@@ -27,10 +27,12 @@ _ID3_HEADER = 10
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A demuxer and its options."""
+    """A demuxer and its options, and which bytes of the file it is shown."""
 
     demuxer: str
     options: Mapping[str, str] = field(default_factory=dict)
+    start: int = 0
+    length: int | None = None
 
 
 def find_format(mime: MimeType, file: SpoolReader) -> Format:

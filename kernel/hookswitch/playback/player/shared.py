@@ -66,7 +66,8 @@ class SharedFiles:
 
         ``spool`` is the whole file. If this file cannot be kept, it is decoded by ``read``.
         """
-        key = (identity, kind.demuxer, *sorted(kind.options.items()))
+        options = sorted(kind.options.items())
+        key = (identity, kind.demuxer, kind.start, kind.length, *options)
         number, file = 0, self._join(key, spool, kind)
         try:
             while (block := file.block(number)) is not None:

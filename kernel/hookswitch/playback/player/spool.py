@@ -98,10 +98,16 @@ class SpoolReader:
     def __init__(self, spool: Spool, stop: Stop, mark: Mark | None = None) -> None:
         """``mark`` is cleared while the library that reads has to wait."""
         self._spool, self._stop, self._mark = spool, stop, mark or unmarked()
-        self._position = 0
+        self._position = self._start = 0
+        self._end: int | None = None
         self._failure: FetchError | Stopped | None = None
         self.must_seek = False
         """Whether the format cannot be read from front to back: it may have to wait for the end."""
+
+    def show(self, start: int, length: int | None) -> None:
+        """From now on this is all there is of the file, and its start is this one."""
+        self._position = self._start = start
+        self._end = None if length is None else start + length
 
     def seekable(self) -> bool:
         """Not while it comes: a demuxer that can seek likes to look at the end first."""
@@ -109,6 +115,10 @@ class SpoolReader:
 
     def read(self, count: int) -> bytes:
         """Up to ``count`` bytes, waiting for the first; b"" is the end."""
+        if self._end is not None:
+            count = min(count, self._end - self._position)
+            if count <= 0:
+                return b""
         try:
             with self._mark.outside(), self._stop.interrupting(self._spool.wake):
                 data = self._spool.read(self._position, count, self._stop)
@@ -122,13 +132,14 @@ class SpoolReader:
         """Move, as in `io`; -1 while the end, from which to move, is not known."""
         if whence == os.SEEK_END and not self._spool.complete:
             return -1
-        base = (0, self._position, self._spool.size)[whence]
-        self._position = max(base + offset, 0)
-        return self._position
+        end = self._spool.size if self._end is None else min(self._end, self._spool.size)
+        base = (self._start, self._position, end)[whence]
+        self._position = max(base + offset, self._start)
+        return self.tell()
 
     def tell(self) -> int:
         """Where the next read begins."""
-        return self._position
+        return self._position - self._start
 
     def check(self) -> None:
         """Raise FetchError or Stopped if that is why it came to an end."""
