@@ -106,7 +106,7 @@ async def test_a_call_goes_through_its_proxy(api: Api, events: Events, tmp_path:
     assert f"\r\nRoute: <sip:127.0.0.1:{proxy.port};lr>\r\n" in invite["text"]
 
 
-@pytest.mark.parametrize("proxy", ["sip:bob@x", "mailto:x", "sip:h h"])
+@pytest.mark.parametrize("proxy", ["sip:bob@x", "mailto:x", "sip:h h", "zork"])
 async def test_what_is_no_proxy(api: Api, proxy: str) -> None:
     answer = await api.post("/legs", 400, type="sip", to="sip:a@127.0.0.1", outbound_proxy=proxy)
     assert answer["error"].startswith("outbound_proxy: ")
@@ -116,6 +116,16 @@ async def test_what_is_no_proxy(api: Api, proxy: str) -> None:
 async def test_tls_needs_a_certificate(api: Api, to: str) -> None:
     answer = await api.post("/legs", 400, type="sip", to=to)
     assert answer["error"] == "to: TLS is not configured (SIP_TLS_CERT)"
+
+
+@pytest.mark.parametrize("field", ["to", "uri", "outbound_proxy"])
+@pytest.mark.parametrize("transport", ["sctp", "ws"])
+async def test_a_transport_we_do_not_have(api: Api, field: str, transport: str) -> None:
+    asked = {"to": "sip:a@127.0.0.1", field: f"sip:127.0.0.1;transport={transport}"}
+    if field == "uri":
+        del asked["to"]
+    answer = await api.post("/legs", 400, type="sip", **asked)
+    assert answer["error"] == f"{field}: transport '{transport}' is none of udp, tcp and tls"
 
 
 @pytest.mark.parametrize("transport", ["u1", "t1"])

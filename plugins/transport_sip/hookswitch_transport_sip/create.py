@@ -83,10 +83,22 @@ class CreateSipLeg(CreateLeg):
     def routes(self, settings: SipSettings) -> tuple[NameAddr, ...]:
         """The proxy the call goes through, if any. Raises BadRequest."""
         text = self.outbound_proxy or settings.sip_outbound_proxy
+        if self.outbound_proxy and not text.startswith(("sip:", "sips:")):
+            raise BadRequest("outbound_proxy: must be a SIP URI, such as sip:proxy.example.com")
         try:
             return (outbound_proxy(text),) if text else ()
         except ValueError as error:
             raise BadRequest(f"outbound_proxy: {error}") from None
+
+    def routed_by(self, trunk_id: str | None, settings: SipSettings) -> str:
+        """The field or setting that says where the INVITE goes first, for errors."""
+        if self.outbound_proxy:
+            return "outbound_proxy"
+        if trunk_id is not None:
+            return "trunk"
+        if settings.sip_outbound_proxy:
+            return "SIP_OUTBOUND_PROXY"
+        return "to" if self.to or not self.uri else "uri"
 
     def caller(self, settings: SipSettings) -> NameAddr:
         """From whom the call is. Raises BadRequest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hookswitch.plugin import LegOptions, LegState, OfferedCodec, Unavailable, WebhookTarget
@@ -59,7 +60,7 @@ class Incoming:
         if admitted is None:
             return
         try:
-            offer = None if request.sdp is None else self._offered(request.sdp)
+            offer = None if request.sdp is None else self._offered(request.sdp, event.source.host)
         except SdpError as error:
             self._refuse(event, error)
             return
@@ -132,10 +133,11 @@ class Incoming:
         if call.replaces is not None or switch.route(leg):
             call.answer(None)
 
-    def _offered(self, sdp: bytes) -> Offered:
-        """What an offer holds. Raises SdpError when we could not answer it."""
+    def _offered(self, sdp: bytes, source: str) -> Offered:
+        """What an offer from a host holds. Raises SdpError when we could not answer it."""
         offer = SessionDescription.parse(sdp)
-        agreed = check(offer, self._likely)
+        host = self._transport.settings.way_to(source).announced
+        agreed = check(offer, replace(self._likely, host=host))
         usual = self._transport.codecs.usual
         codecs = tuple(
             OfferedCodec(**each | {"name": usual(each["name"])}) for each in offered_codecs(offer)

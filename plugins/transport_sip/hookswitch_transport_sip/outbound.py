@@ -28,6 +28,8 @@ class OutboundSipCall(SipCall):
         super().__init__(transport, leg, dialogue)
         self.watch: Watcher | None = None
         """Told how the INVITE goes."""
+        self.is_absent_user = False
+        """Whether the callee is a user of ours who is not registered."""
         self._failed = False
         self._answers: dict[str, bytes] = {}
         """What the branches of a fork answered, by their tags."""
@@ -54,7 +56,9 @@ class OutboundSipCall(SipCall):
         elif isinstance(event, Failed):
             self._failed = True
             self._tell(event.status, event.reason)
-            self._end(reason_of(event.status, local=event.local))
+            reason = reason_of(event.status, local=event.local)
+            nowhere = self.is_absent_user and reason == "connect_failed"
+            self._end("unavailable" if nowhere else reason)
         elif isinstance(event, OfferReceived):
             # what a branch answered before holds no longer
             self._answers.pop(event.request.from_.tag or "", None)

@@ -12,6 +12,7 @@ from .registrar.binding import Binding
 from .registrations.service import Registrations
 from .settings import SipSettings
 from .sip.address import NameAddr
+from .sip.hop import is_numeric
 from .sip.uri import Uri
 from .trunking.service import Trunks
 from .trunking.trunk import Trunk
@@ -25,6 +26,8 @@ class Dialling:
     """Whom the application called."""
     waves: Waves
     trunk_id: str | None = None
+    is_absent_user: bool = False
+    """Whether it is a user of a domain of ours who is not registered; DNS may still know one."""
 
 
 class Router:
@@ -49,7 +52,8 @@ class Router:
         target = request.target()
         routes = request.routes(self._settings)
         plain = replace(self._callee(request), uri=target, routes=routes)
-        return Dialling(str(target), [[_at(plain, binding) for binding in bindings] or [plain]])
+        waves = [[_at(plain, binding) for binding in bindings] or [plain]]
+        return Dialling(str(target), waves, is_absent_user=not bindings and self._is_ours(target))
 
     def _named(self, trunk_id: str) -> Trunk:
         try:
@@ -73,6 +77,10 @@ class Router:
             return Callee(caller.uri, caller)
         username = auth.username or caller.uri.username
         return Callee(caller.uri, caller, username=username, password=auth.password)
+
+    def _is_ours(self, target: Uri) -> bool:
+        """Whether it names a user of a domain of ours; an address may be anybody's."""
+        return not is_numeric(target.host) and self._registrations.aor_of(target) is not None
 
     def _bindings(self, to: Uri | str) -> list[Binding]:
         """The contacts of whom is called, if it is a user registered here."""

@@ -164,7 +164,8 @@ class SipTransport(Transport):
         codecs = self.usual_codecs
         if request.codecs is not None:
             codecs = self.codecs.listed(request.codecs, "codecs")
-        way = await self._way_to(dialling.waves[0][0])
+        field = request.routed_by(dialling.trunk_id, self.settings)
+        way = await self._way_to(dialling.waves[0][0], field)
         take_ports = self._ports[way.is_ipv6].take
         ports = take_ports()
         try:
@@ -196,6 +197,7 @@ class SipTransport(Transport):
                 raise BadRequest(f"headers: {error}") from None
             raise
         call.media = media
+        call.is_absent_user = dialling.is_absent_user
         leg.call = call
         for dialogue in call.dialogues:
             self.watch(dialogue, call)
@@ -291,14 +293,21 @@ class SipTransport(Transport):
             if isinstance(event, Released):
                 self._released(event.call, call)
 
-    async def _way_to(self, callee: Callee) -> Way:
-        """The family a call will go by. Raises BadRequest if its transport is not configured."""
+    async def _way_to(self, callee: Callee, field: str) -> Way:
+        """The family a call will go by.
+
+        Raises BadRequest, naming the field that says where it goes, if its transport is not ours.
+        """
         agent = self.signalling.agent
         first = callee.hop or agent.destination(
             callee.routes[0].uri if callee.routes else callee.uri
         )
-        if isinstance(first, Target) and not transports_for(first, agent.config.local):
-            raise BadRequest("to: TLS is not configured (SIP_TLS_CERT)")
+        if isinstance(first, Target):
+            ours = {hop.transport for hop in agent.config.local}
+            # a registered phone and a trunk may be called by another way than they say
+            asked = None if callee.hop else first.transport
+            if not transports_for(first, agent.config.local) or (asked and asked not in ours):
+                raise BadRequest(f"{field}: {_missing('TLS' if first.secure else asked)}")
         if len(self.settings.ways) == 1:
             return self.settings.ways[0]
         if isinstance(first, Target):
@@ -309,6 +318,15 @@ class SipTransport(Transport):
 
     def _options_status(self, request: Request) -> int:
         return 503 if self._draining else 200
+
+
+def _missing(transport: str | None) -> str:
+    """Why a transport cannot be had."""
+    if transport in (None, "TLS"):
+        return "TLS is not configured (SIP_TLS_CERT)"
+    if transport == "TCP":
+        return "TCP is not switched on (SIP_TCP_ENABLED)"
+    return f"transport {str(transport).lower()!r} is none of udp, tcp and tls"
 
 
 def _shown(request: CreateSipLeg, callee: Callee) -> NameAddr:

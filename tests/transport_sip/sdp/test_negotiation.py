@@ -20,7 +20,7 @@ from hookswitch_transport_sip.sdp.streams import offered_codecs
 
 WIDE = CodecInfo("opus", 48000, 48000, "nowhere:Opus", channels=2, fmtp="useinbandfec=1")
 ALICE = LocalAudio((PCMU, PCMA), "192.0.2.1", 4000, 77, rtcp_port=4001)
-BOB = LocalAudio((PCMA, PCMU), "2001:db8::2", 6000, 88, rtcp_port=6010)
+BOB = LocalAudio((PCMA, PCMU), "192.0.2.2", 6000, 88, rtcp_port=6010)
 
 
 def offer_of(*lines: str, session: str = "c=IN IP4 198.51.100.7") -> bytes:
@@ -39,12 +39,12 @@ def test_two_of_ours_agree() -> None:
     assert heard.codec == said.codec == PCMA
     assert (heard.payload_type, said.payload_type, said.receive_payload_type) == (8, 8, 8)
     assert (heard.remote, heard.remote_rtcp) == (("192.0.2.1", 4000), ("192.0.2.1", 4001))
-    assert (said.remote, said.remote_rtcp) == (("2001:db8::2", 6000), ("2001:db8::2", 6010))
+    assert (said.remote, said.remote_rtcp) == (("192.0.2.2", 6000), ("192.0.2.2", 6010))
     assert heard.telephone_event == said.telephone_event == {101: 8000}
     assert heard.telephone_event_pt == said.telephone_event_pt == 101
     assert heard.direction is said.direction is Direction.SENDRECV
     assert (heard.ptime_ms, heard.rtcp_mux) == (20, False)
-    assert b"c=IN IP6 2001:db8::2\r\n" in answer
+    assert b"c=IN IP4 192.0.2.2\r\n" in answer
 
 
 def test_explicit_codec() -> None:
@@ -297,3 +297,32 @@ def test_hostile_offers_raise_only_typed_errors(lines: list[str]) -> None:
     alice.offer()
     with contextlib.suppress(SdpError):
         alice.receive_answer(data)
+
+
+OTHER_FAMILY = "c=IN IP6 2001:db8::7"
+
+
+def test_an_offer_of_the_other_family_cannot_be_heard() -> None:
+    with pytest.raises(NotAcceptable):
+        AudioNegotiation(BOB).answer(offer_of("m=audio 9 RTP/AVP 0", session=OTHER_FAMILY))
+
+
+def test_of_two_families_ours_is_taken() -> None:
+    both = offer_of("m=audio 9 RTP/AVP 0", OTHER_FAMILY, "m=audio 7 RTP/AVP 0")
+    answer, agreed = AudioNegotiation(BOB).answer(both)
+    assert agreed.remote == ("198.51.100.7", 7)
+    assert media_of(answer) == ["audio 0 RTP/AVP 0", "audio 6000 RTP/AVP 0"]
+
+
+def test_an_answer_of_the_other_family_does_not_suit() -> None:
+    ours = AudioNegotiation(replace(ALICE, host="2001:db8::1"))
+    ours.offer()
+    with pytest.raises(NotAcceptable):
+        ours.receive_answer(offer_of("m=audio 9 RTP/AVP 0"))
+    assert ours.current is None
+
+
+def test_a_name_may_be_of_any_family() -> None:
+    offer = offer_of("m=audio 9 RTP/AVP 0", session="c=IN IP6 host.example.com")
+    _, agreed = AudioNegotiation(BOB).answer(offer)
+    assert agreed.remote == ("host.example.com", 9)

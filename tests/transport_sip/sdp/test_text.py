@@ -51,8 +51,8 @@ def test_two_of_ours_agree_on_text() -> None:
     assert bob.text is not None
     assert (alice.text.payload_type, alice.text.red_type, alice.text.generations) == (98, 99, 2)
     assert (alice.text.remote, alice.text.remote_rtcp) == (
-        ("2001:db8::2", 8000),
-        ("2001:db8::2", 8001),
+        ("192.0.2.2", 8000),
+        ("192.0.2.2", 8001),
     )
     assert bob.text.remote == ("192.0.2.1", 7000)
     assert alice.text.direction is bob.text.direction is Direction.SENDRECV
@@ -293,3 +293,18 @@ def test_every_answer_fits_its_offer(offers: list[list[str]]) -> None:
         again = SessionDescription.parse(bob.offer())
         assert [m.media.kind for m in again.media] == [m.media.kind for m in asked.media]
         bob.abandon_offer()
+
+
+FAR_TEXT = (TEXT[0], "c=IN IP6 2001:db8::7", *TEXT[1:])
+
+
+def test_text_at_an_address_of_the_other_family_is_refused_alone() -> None:
+    bob = session(BOB, port=8000)
+    answer, _ = bob.answer(offer_of(*AUDIO, *FAR_TEXT))
+    assert media_of(answer) == ["audio 6000 RTP/AVP 0", "text 0 RTP/AVP 100 98"]
+    assert bob.text is None
+    alice = session(text=True)
+    alice.offer()
+    alice.receive_answer(offer_of(*AUDIO, *FAR_TEXT))
+    assert alice.current is not None
+    assert alice.text is None

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookswitch_transport_sip.sip.endpoint import UserAgent
+from hookswitch_transport_sip.sip.hop import Hop
 from hookswitch_transport_sip.sip.message import Response
 from hookswitch_transport_sip.sip.parser import parse
 
@@ -54,6 +55,11 @@ def answers(net: Network, data: bytes, source: tuple[str, int] = STRANGER) -> li
             415,
             ("Accept-Encoding", "identity"),
         ),
+        (INVITE.replace(b"Contact", b"Accept: text/plain, text/html\r\nContact"), 406, None),
+        (INVITE.replace(b"Contact", b"Accept:\r\nContact"), 406, None),
+        (INVITE.replace(b"Contact", b'Accept: ", x\r\nContact'), 400, None),
+        (INVITE.replace(b"E sip:b", b"E sips:b"), 480, ("Warning", "380 192.0.2.2 ")),
+        (OPTIONS.replace(b"S sip:b", b"S sips:b"), 480, ("Warning", "380 192.0.2.2 ")),
         (INVITE.replace(b"2.2>\r\n", b"2.2>;tag=gone\r\n"), 481, None),
         (INVITE.replace(b"INVITE", b"CANCEL"), 481, None),
         (INVITE.replace(b"INVITE", b"BYE"), 481, None),
@@ -74,6 +80,21 @@ def test_requests_that_are_refused(
     assert net.log[B] == []
     net.run(100)
     assert net.agents[B].is_idle
+
+
+@pytest.mark.parametrize("accept", [b"a/b, application/SDP;q=1", b"application/*", b"*/*"])
+def test_a_caller_that_reads_sdp_among_others(accept: bytes) -> None:
+    net = Network()
+    assert answers(net, INVITE.replace(b"Contact", b"Accept: " + accept + b"\r\nContact")) == []
+    assert net.names(B) == ["InviteReceived"]
+
+
+def test_a_sips_uri_over_tls_is_taken() -> None:
+    net = Network()
+    data = INVITE.replace(b"E sip:b", b"E sips:b").replace(b"/UDP", b"/TLS")
+    net.agents[B].receive_message(data, Hop(*STRANGER, "TLS"), net.now)
+    net.flush()
+    assert net.names(B) == ["InviteReceived"]
 
 
 def test_too_large_a_body_is_refused() -> None:

@@ -1,14 +1,23 @@
 """Messages after RFC 4475, by the names it gives them: the feature each one tests."""
 
+from __future__ import annotations
+
+import itertools
+
 import pytest
 
 from hookswitch_transport_sip.sip.errors import ParseError
 from hookswitch_transport_sip.sip.message import Request, Response
 from hookswitch_transport_sip.sip.parser import parse
 
-from .pair import B, Network
+from .outcome import REGISTERS, RINGS, SILENCE, let_go, outcome_of
+from .pair import B
 
 SDP = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nt=0 0\n"
+
+
+NUMBERS = itertools.count(1)
+"""No two messages are of one call or transaction unless that is what is tested."""
 
 
 def wire(text: str, body: str = "") -> bytes:
@@ -18,15 +27,18 @@ def wire(text: str, body: str = "") -> bytes:
 def plain(
     start: str,
     *,
-    via: str = "SIP/2.0/UDP host.example.com;branch=z9hG4bKx",
+    via: str | None = None,
     to: str = "sip:j.user@example.com",
     from_: str = "sip:caller@example.org;tag=33242",
-    call_id: str = "torture.1",
+    call_id: str | None = None,
     cseq: str | None = None,
     forwards: str = "Max-Forwards: 70\n",
     extra: str = "",
     body: str = "",
 ) -> bytes:
+    number = next(NUMBERS)
+    via = via or f"SIP/2.0/UDP host.example.com;branch=z9hG4bKx{number}"
+    call_id = call_id or f"torture.{number}"
     cseq = cseq or f"1 {start.split()[0]}"
     head = f"{start}\nVia: {via}\nTo: {to}\nFrom: {from_}\nCall-ID: {call_id}\nCSeq: {cseq}\n"
     return wire(head + forwards + extra, body)
@@ -135,7 +147,35 @@ VALID = {
         extra="Contact: <sip:user@example.com?Route=%3Csip:sip.example.com%3E>\n",
     ),
     "zeromf": plain("OPTIONS sip:u@e.com SIP/2.0", forwards="Max-Forwards: 0\n"),
-    "bext01": plain("OPTIONS sip:u@e.com SIP/2.0", extra="Require: nothingSupportsThis\n"),
+    "bext01": plain(
+        "OPTIONS sip:u@e.com SIP/2.0",
+        extra="Require: nothingSupportsThis, nothingSupportsThisEither\n"
+        "Proxy-Require: noProxiesSupportThis\n",
+    ),
+    "invut": plain(
+        "INVITE sip:u@e.com SIP/2.0",
+        extra="Content-Type: application/unknownformat\nContent-Length: 5\n", body="<odd>",
+    ),
+    "regaut01": plain(
+        "REGISTER sip:e.com SIP/2.0",
+        extra='Authorization: UnheardOfScheme opaque-data="here", "there"=3\nContact: <sip:u@h>\n',
+    ),
+    "mpart01": plain(
+        "MESSAGE sip:kumiko@example.org SIP/2.0",
+        extra='Content-Type: multipart/mixed;boundary=7a9cbec02ceef655\n',
+        body="--7a9cbec02ceef655\nContent-Type: text/plain\n\nhello\n--7a9cbec02ceef655\n"
+        "Content-Type: application/octet-stream\nContent-Transfer-Encoding: binary\n\n"
+        "\x00\x01--7a9\x02\n--7a9cbec02ceef655--\n",
+    ),
+    "sdp01": plain(
+        "INVITE sip:u@e.com SIP/2.0",
+        extra="Contact: <sip:caller@h5.example.net>\nAccept: text/nobodyKnowsThis\n",
+    ),
+    "bcast": plain(
+        "SIP/2.0 200 OK", cseq="1 INVITE",
+        via="SIP/2.0/UDP 192.0.2.198;branch=z9hG4bK1324923,"
+        "\n SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23",
+    ),
 }  # fmt: skip
 
 INVALID = {
@@ -171,7 +211,11 @@ INVALID = {
     "mismatch02": plain("NEWMETHOD sip:u@e.org SIP/2.0", cseq="8 INVITE"),
     "bigcode": plain("SIP/2.0 4294967301 better not break the receiver", cseq="1 INVITE"),
     "scalarlg": plain("SIP/2.0 503 Service Unavailable", cseq="9292394834772304023312 OPTIONS"),
-    "insuf": wire("INVITE sip:user@example.com SIP/2.0\nCSeq: 193942 INVITE\n"),
+    "insuf": wire(
+        "INVITE sip:user@example.com SIP/2.0\nCSeq: 193942 INVITE\n"
+        "Via: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf\n"
+        "Content-Type: application/sdp\n", SDP,
+    ),
     "multi01": plain("INVITE sip:u@e.com SIP/2.0", extra="CSeq: 59 INVITE\nTo: sip:other@e.net\n"),
     "mcl01": plain("OPTIONS sip:u@e.com SIP/2.0", extra="Content-Length: 13\nContent-Length: 5\n"),
 }  # fmt: skip
@@ -191,14 +235,68 @@ def test_refuses(name: str) -> None:
     assert caught.value.status == (505 if name == "badvers" else 400)
 
 
-@pytest.mark.parametrize("name", {**VALID, **INVALID})
-def test_whatever_it_is_the_agent_survives_it(name: str) -> None:
-    net = Network()
-    net.inject({**VALID, **INVALID}[name], ("192.0.2.66", 5060), B)
-    for call in net.agents[B].calls:
-        call.reject(480, net.now)  # type: ignore[attr-defined]
+OUTCOMES: dict[str, str | int] = {
+    "wsinv": 481,  # of a dialog that is none of ours
+    "intmeth": 501,
+    "esc01": RINGS,
+    "escnull": REGISTERS,
+    "esc02": 501,  # its name is escaped, so it is no REGISTER
+    "lwsdisp": 200,
+    "longreq": RINGS,
+    "dblreq": REGISTERS,  # what follows in the datagram is no second request
+    "semiuri": 200,
+    "transports": 200,
+    "unreason": SILENCE,
+    "noreason": SILENCE,
+    "badbranch": 200,
+    "inv2543": RINGS,
+    "unkscm": 416,
+    "novelsc": 416,
+    "unksm2": REGISTERS,
+    "cparam01": REGISTERS,
+    "cparam02": REGISTERS,
+    "regescrt": REGISTERS,
+    "zeromf": 200,  # we are where it goes
+    "bext01": 420,
+    "invut": 415,
+    "regaut01": REGISTERS,
+    "mpart01": 405,
+    "sdp01": 406,
+    "bcast": SILENCE,
+    **dict.fromkeys(INVALID, 400),
+}
+OUTCOMES |= {
+    "badvers": 505,
+    "bigcode": SILENCE,
+    "scalarlg": SILENCE,
+    "badinv01": SILENCE,  # its Via cannot be read, so nobody knows where an answer would go
+}
+
+
+def test_all_have_an_outcome() -> None:
+    messages = {**VALID, **INVALID}
+    assert set(OUTCOMES) == set(messages)
+    ids = [data.split(b"torture.")[1].split(b"\r")[0] for data in messages.values()
+           if b"torture." in data]  # fmt: skip
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_what_an_agent_makes_of_it(name: str) -> None:
+    net, outcome = outcome_of({**VALID, **INVALID}[name])
+    assert outcome == OUTCOMES[name]
+    let_go(net, B)
     net.run(200)
     assert net.agents[B].is_idle
+
+
+def test_what_a_refusal_names() -> None:
+    net, _ = outcome_of(VALID["bext01"])
+    assert b"Unsupported: nothingSupportsThis, nothingSupportsThisEither\r\n" in net.sent[0][1]
+    net, _ = outcome_of(VALID["invut"])
+    assert b"Accept: application/sdp" in net.sent[0][1]
+    net, _ = outcome_of(VALID["mpart01"])
+    assert b"Allow: INVITE" in net.sent[0][1]
 
 
 def test_short_tortuous_invite() -> None:

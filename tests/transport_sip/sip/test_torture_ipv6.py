@@ -9,6 +9,9 @@ from hookswitch_transport_sip.sip.errors import ParseError
 from hookswitch_transport_sip.sip.message import Request
 from hookswitch_transport_sip.sip.parser import parse, salvage
 
+from .outcome import REGISTERS, RINGS, let_go, outcome_of
+from .pair import Address
+
 REGISTER = (
     "REGISTER sip:[2001:db8::10] SIP/2.0\r\n"
     "To: sip:user@example.com\r\n"
@@ -130,3 +133,41 @@ def test_one_colon_too_many() -> None:
     """4.10: the grammar of RFC 3261 lets it pass, and so may a robust parser."""
     message = request(REGISTER.replace("[2001:db8::10]", "user@[2001:db8:::192.0.2.1]"))
     assert message.uri.username == "user"
+
+
+AGENT: Address = ("2001:db8::10", 5060)
+MAPPED = "[::ffff:192.0.2.10]"
+AT_AGENT: dict[str, tuple[str, str | int]] = {
+    "ipv6-good": (REGISTER, REGISTERS),
+    "ipv6-bad": (REGISTER.replace("[2001:db8::10]", "2001:db8::10"), 400),
+    "port-ambiguous": (REGISTER.replace("8::10]", "8::10:5070]"), REGISTERS),
+    "port-unambiguous": (REGISTER.replace("8::10]", "8::10]:5070"), REGISTERS),
+    "via-received-param-with-delim": (
+        REGISTER.replace(";branch", ";received=[2001:db8::9:255];branch"),
+        REGISTERS,
+    ),
+    "via-received-param-no-delim": (
+        REGISTER.replace(";branch", ";received=2001:db8::9:255;branch"),
+        REGISTERS,
+    ),
+    "ipv6-in-sdp": (INVITE.format(5) + "v=0\r\n", RINGS),
+    "mult-ip-in-header": (INVITE.format(0), RINGS),
+    "ipv4-mapped-ipv6": (INVITE.format(0).replace("[2001:db8::9:1]", MAPPED), RINGS),
+    "ipv6-bug-abnf-3-colons": (
+        REGISTER.replace("[2001:db8::10]", "user@[2001:db8:::192.0.2.1]"),
+        REGISTERS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AT_AGENT)
+def test_what_an_agent_makes_of_it(name: str) -> None:
+    text, expected = AT_AGENT[name]
+    text = text.replace("Call-ID: SSG", f"Call-ID: {name}")
+    net, outcome = outcome_of(text.encode(), AGENT, ("2001:db8::9:1", 6050))
+    assert outcome == expected
+    let_go(net, AGENT)
+    net.run(200)
+    assert net.agents[AGENT].is_idle
+    via = parse(net.sent[-1][1]).via
+    assert via.host == ("::ffff:192.0.2.10" if "mapped" in name else "2001:db8::9:1")

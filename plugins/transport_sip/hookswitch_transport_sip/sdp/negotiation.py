@@ -24,6 +24,7 @@ from .streams import (
     codec_of,
     events,
     find,
+    is_reachable,
     packet_time,
     refused,
     voice,
@@ -95,6 +96,8 @@ class AudioNegotiation:
         media = answer.media[self._index]
         if media.media.kind != "audio" or not media.media.port:
             raise NotAcceptable("the answer refuses the audio stream")
+        if not is_reachable(answer, media, self.local.host):
+            raise NotAcceptable("the answer has an address of the other family")
         keys = self._protection.accepted(media, self.local.srtp)
         common = _in_common(self.local.codecs, offered, media)
         if not common:
@@ -239,6 +242,8 @@ def _choose(
         if what.kind != "audio" or not what.port or what.proto not in PROTOS:
             continue
         if not suits(media, local.srtp, local.keys):
+            continue
+        if not is_reachable(offer, media, local.host):
             continue
         for each in wanted:
             for theirs in media.formats:

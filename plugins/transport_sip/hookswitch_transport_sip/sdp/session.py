@@ -14,8 +14,9 @@ from hookswitch_transport_sip.rtp.keys import Secret
 
 from .audio import LocalAudio, NegotiatedAudio, Srtp
 from .description import MediaDescription, SessionDescription
-from .errors import SdpError
+from .errors import NotAcceptable, SdpError
 from .negotiation import AudioNegotiation
+from .streams import is_reachable
 from .text import NegotiatedText, TextNegotiation, is_text
 
 TextPort = Callable[[], int | None]
@@ -80,6 +81,8 @@ class SessionNegotiation:
             answer = SessionDescription.parse(data)
             try:
                 media = answer.media[self._text_index]
+                if not is_reachable(answer, media, self.local.host):
+                    raise NotAcceptable("the text has an address of the other family")
                 self._text.receive_answer(answer, media, self._policy(agreed))
             except (SdpError, IndexError):
                 self._text.refuse()
@@ -113,7 +116,7 @@ class SessionNegotiation:
     def _answered_text(self, offer: SessionDescription, policy: Srtp) -> MediaDescription | None:
         """Our answer to the first text stream of an offer that suits us."""
         for index, media in enumerate(offer.media):
-            if not is_text(media):
+            if not is_text(media) or not is_reachable(offer, media, self.local.host):
                 continue
             try:
                 if not self._text.suits(media, policy):  # asked before a port is taken

@@ -79,6 +79,14 @@ def addresses(
     return (host, port), (host, port) if mux else rtcp, mux
 
 
+def is_reachable(description: SessionDescription, media: MediaDescription, local_host: str) -> bool:
+    """Whether its address is of the family our socket is of; a name may be of any."""
+    connection = description.connection_of(media)
+    if connection is None or connection.is_unspecified or not connection.is_numeric:
+        return True
+    return (":" in connection.host) == (":" in local_host)
+
+
 def packet_time(media: MediaDescription, ours: int, choice: Sequence[int]) -> int:
     """The longest packet time of the codec that the peer's ptime and maxptime allow."""
     wanted = min(media.ptime or ours, media.maxptime or max(choice))

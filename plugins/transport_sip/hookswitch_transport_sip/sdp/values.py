@@ -71,6 +71,15 @@ class Connection:
         return f"IN {address_type(self.host)} {self.host}"
 
     @property
+    def is_numeric(self) -> bool:
+        """Whether the host is an address, not a name."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+    @property
     def is_unspecified(self) -> bool:
         """The all-zeros address: do not send (the older way to hold, RFC 3264 section 8.4)."""
         try:

@@ -9,6 +9,9 @@ from .config import EXTENSION_METHODS, Config
 from .errors import ParseError
 from .event_package import ALLOW_EVENTS, REFER, EventPackage
 from .message import Request
+from .uri import format_host
+
+_SDP_RANGES = {"application/sdp", "application/*", "*/*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,17 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def refusal_of(request: Request, merged: bool, config: Config) -> Refusal | None:
-    """Return why the request cannot be processed, None if it can."""
+def refusal_of(
+    request: Request, merged: bool, config: Config, *, secure: bool = True
+) -> Refusal | None:
+    """Return why the request cannot be processed, None if it can; `secure`: it came over TLS."""
     return (
         _method(request, config)
         or _target(request, merged)
+        or _security(request, config, secure)
         or _extensions(request, config)
         or _subscription(request)
+        or _acceptable(request)
         or _content(request, config)
         or _session_time(request, config)
     )
@@ -47,6 +54,14 @@ def _target(request: Request, merged: bool) -> Refusal | None:
     if outside and request.max_forwards == 0 and request.method != "OPTIONS":
         return Refusal(483)
     return None
+
+
+def _security(request: Request, config: Config, secure: bool) -> Refusal | None:
+    """A sips URI promises TLS on every hop; we know the scheme, so it is not 416 (RFC 5630)."""
+    outside = request.to.tag is None and request.method != "CANCEL"
+    if secure or not outside or request.uri.scheme != "sips":
+        return None
+    return Refusal(480, (("Warning", f'380 {format_host(config.host)} "SIPS Not Allowed"'),))
 
 
 def _extensions(request: Request, config: Config) -> Refusal | None:
@@ -76,6 +91,18 @@ def _subscription(request: Request) -> Refusal | None:
     return Refusal(403) if event.name == REFER else Refusal(489, (ALLOW_EVENTS,))
 
 
+def _acceptable(request: Request) -> Refusal | None:
+    """Whether the caller reads what we would answer; who says nothing does (section 20.1)."""
+    if request.method != "INVITE" or "Accept" not in request.headers:
+        return None
+    try:
+        items = request.headers.split("Accept")
+    except ParseError:
+        return Refusal(400)
+    ranges = {item.partition(";")[0].strip().lower() for item in items}
+    return None if _SDP_RANGES & ranges else Refusal(406)
+
+
 def _content(request: Request, config: Config) -> Refusal | None:
     if len(request.body) > config.max_message:
         return Refusal(513)
@@ -83,9 +110,11 @@ def _content(request: Request, config: Config) -> Refusal | None:
         return None
     if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
         return Refusal(415, (("Accept-Encoding", "identity"),))
-    if request.content_type not in config.accept:
-        return Refusal(415, (("Accept", ", ".join(config.accept)),))
-    return None
+    status = request.content.refusal
+    if status is None:
+        return None
+    headers = (("Accept", ", ".join(config.accept)),) if status == 415 else ()
+    return Refusal(status, headers)
 
 
 def _session_time(request: Request, config: Config) -> Refusal | None:

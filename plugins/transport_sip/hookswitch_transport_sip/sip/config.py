@@ -49,7 +49,8 @@ class Config:
     """Seconds; peers that want to refresh more often get 422."""
     register_extensions: tuple[str, ...] = ("path",)
     """What a REGISTER may require besides."""
-    accept: tuple[str, ...] = ("application/sdp",)
+    accept: tuple[str, ...] = ("application/sdp", "multipart/mixed", "multipart/alternative")
+    """The bodies of INVITEs that `content.read` understands."""
     info_types: tuple[str, ...] = ("application/dtmf-relay", "application/dtmf")
     max_message: int = 65535
     timers: Timers = field(default_factory=Timers)

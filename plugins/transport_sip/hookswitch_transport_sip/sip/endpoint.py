@@ -245,7 +245,9 @@ class UserAgent:
 
     def _request(self, event: RequestReceived, now: float) -> None:
         transaction, request = event.transaction, event.request
-        refusal = refusal_of(request, event.merged, self.config)
+        refusal = refusal_of(
+            request, event.merged, self.config, secure=event.source.transport == "TLS"
+        )
         if refusal is not None:
             self._count(f"refused_{refusal.status}")
             self._gate.failed(event.source, now)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from .address import NameAddr
+from .content import Content, read
 from .cseq import CSeq
 from .errors import ParseError
 from .grammar import split_commas
@@ -147,8 +148,13 @@ class Message:
 
     @property
     def sdp(self) -> bytes | None:
-        """The session description, if the body is one."""
-        return self.body if self.body and self.content_type == "application/sdp" else None
+        """The session description, whether it is the body or a part of it."""
+        return self.content.sdp
+
+    @property
+    def content(self) -> Content:
+        """What the body holds for us, looked up at each use."""
+        return read(self.headers, self.body)
 
     @property
     def require(self) -> list[str]:

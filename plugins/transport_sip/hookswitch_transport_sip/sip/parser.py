@@ -16,7 +16,8 @@ from .uri import Uri
 
 _REQUEST_LINE = re.compile(rf"([{TOKEN_CHARS}]+) (\S+) SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/([0-9]+\.[0-9]+) ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE)
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_FOLD = re.compile(r"(?<![ \t])[ \t]*\r\n[ \t]+")
+"""Looked for from the beginning of a run of blanks only: from each of them takes square time."""
 _DATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
 )
@@ -67,8 +68,7 @@ def salvage(data: bytes) -> Request | None:
 
 
 def _is_answerable(request: Request) -> bool:
-    if any(name not in request.headers for name in _ANSWERABLE):
-        return False
+    """Whether it is known where to; a field that it lacks is lacking in the answer too."""
     try:
         return bool(request.via.host)
     except ParseError:
