@@ -48,6 +48,14 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+def command(pid: int) -> str:
+    """What a process was started as; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def is_running(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:

@@ -59,8 +59,12 @@ class Server:
 
     @property
     def workers(self) -> list[int]:
-        """Its media workers."""
+        """Its processes: media workers, player, recorder."""
         return processes.children(self.pid)
+
+    @property
+    def media_workers(self) -> list[int]:
+        return [pid for pid in self.workers if "hookswitch.media.worker:" in processes.command(pid)]
 
     @property
     def errors(self) -> list[str]:

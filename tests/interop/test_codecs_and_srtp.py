@@ -113,9 +113,9 @@ async def test_the_media_worker_is_killed(
         await call_in(alice, server.sip_port, api, events, "pair")
         await call_in(bob, server.sip_port, api, events, "pair")
         await asyncio.gather(settled(alice, BOB), settled(bob, ALICE))
-        (worker,) = server.workers
+        (worker,) = server.media_workers
         os.kill(worker, signal.SIGKILL)
-        await processes.until(lambda: server.workers not in ([], [worker]), 5)
+        await processes.until(lambda: server.media_workers not in ([], [worker]), 5)
         by_alice, by_bob = await asyncio.gather(settled(alice, BOB), settled(bob, ALICE))
         await alice.hang_up()
         await bob.hang_up()

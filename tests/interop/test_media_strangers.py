@@ -104,9 +104,9 @@ async def test_a_source_that_was_found_is_known_to_the_next_media_worker(
             phone.target = named.heard[-1].source
             async with speaking([phone]):
                 await count_of(phone, 20)
-            (worker,) = server.workers
+            (worker,) = server.media_workers
             os.kill(worker, signal.SIGKILL)
-            await processes.until(lambda: server.workers not in ([], [worker]), 10)
+            await processes.until(lambda: server.media_workers not in ([], [worker]), 10)
             before = len(named.heard)
             await phone.hears_after(loop.time())
             await count_of(phone, 20)

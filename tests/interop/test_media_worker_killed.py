@@ -75,7 +75,7 @@ async def test_the_media_worker_is_killed(
             before = {peer.port: peer.heard[-1].source for peer in peers}
             ports = processes.udp_ports(server.pid)
 
-            (worker,) = server.workers
+            (worker,) = server.media_workers
             killed = loop.time()
             os.kill(worker, signal.SIGKILL)
             # a packet or two of the dead worker may still be under way
@@ -83,7 +83,7 @@ async def test_the_media_worker_is_killed(
             assert max(outages) < 0.9
             await hear_each_other(peers, killed + 1.0, within=2.0)
 
-            assert server.workers != [worker]
+            assert server.media_workers != [worker]
             assert await api.metric("hookswitch_media_restarts_total") == 1
             assert {p.port: {h.source for h in p.heard} for p in peers} == {
                 port: {source} for port, source in before.items()

@@ -155,14 +155,14 @@ async def test_text_survives_the_media_worker(
         await alice.do(write="here I am")
         await events.wait("rtt.received", lambda e: read(events, leg) == "here I am")
         await api.post(f"/legs/{leg}/rtt", 200, text="before")
-        (worker,) = server.workers
+        (worker,) = server.media_workers
         server.expected.append(r"worker media-0 died \(status -9\)")
         os.kill(worker, signal.SIGKILL)
         await api.post(f"/legs/{leg}/rtt", 200, text=" and after")
         await alice.reads("before and after")
         await alice.do(write=" too")
         await events.wait("rtt.received", lambda e: read(events, leg) == "here I am too")
-        await processes.until(lambda: len(set(server.workers) - {worker}) == 1, 10)
+        await processes.until(lambda: len(set(server.media_workers) - {worker}) == 1, 10)
         await api.delete(f"/legs/{leg}", 202)
         await events.ended(leg)
 
