@@ -16,7 +16,6 @@ import itertools
 import json
 import statistics
 import tempfile
-import time
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from .clock import let_pass
 from .payloads import CLEAR
 from .processes import Helper, children, cpu_seconds, helper
 from .server import Request, Server
@@ -247,10 +247,10 @@ def _measure(
     """Have the load run; answers what each process used (the load last), the reports, and how
     many ``ticks`` were late and were done, all after the warm-up."""
     load.tell(go=True)
-    time.sleep(WARM_UP)
+    let_pass(WARM_UP)
     pids = [*pids, load.pid]
     before, ticks_before = [cpu_seconds(pid) for pid in pids], ticks()
-    time.sleep(seconds)
+    let_pass(seconds)
     used = [cpu_seconds(pid) - start for pid, start in zip(pids, before, strict=True)]
     late = tuple(after - start for after, start in zip(ticks(), ticks_before, strict=True))
     report = load.hear()

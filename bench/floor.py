@@ -10,9 +10,9 @@ import select
 import socket
 import sys
 import threading
-import time
 from contextlib import suppress
 
+from .clock import Beat
 from .processes import say
 
 
@@ -38,10 +38,9 @@ def _serve(sockets: list[socket.socket], ended: threading.Event) -> None:
         by_fd[bound.fileno()] = bound
     connected: set[int] = set()
     buffer = memoryview(bytearray(2048))
-    due = time.monotonic()
+    beat = Beat()
     while not ended.is_set():
-        due += 0.02
-        time.sleep(max(due - time.monotonic(), 0))
+        beat.wait()
         while ready := poll.poll(0, len(sockets)):
             for fd, _ in ready:
                 bound = by_fd[fd]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hookswitch.codecs.g711 import ALaw, MuLaw
 
-from .greeting_texts import HUMAN, LONG_HUMAN, MACHINE, VOICES, Half
+from .greeting_texts import HUMAN, LONG_HUMAN, MACHINE, VOICES, Half, Texts
 
 RATE = 8000
 Sound = NDArray[np.float64]
@@ -57,11 +57,12 @@ def greetings(half: Half, every: int = 1) -> Iterator[Greeting]:
     seed = {"train": 1, "test": 2}[half]
     random = np.random.default_rng(seed)
     number = 0
-    for label, texts, repeats, is_long in (
+    kinds: tuple[tuple[Label, Texts, int, bool], ...] = (
         ("human", HUMAN[half], 5, False),
         ("human", LONG_HUMAN[half], 3, True),
         ("machine", MACHINE[half], 5, False),
-    ):
+    )
+    for label, texts, repeats, is_long in kinds:
         for language, text in texts:
             for voice in _voices(half, language, repeats, random):
                 number += 1
@@ -70,7 +71,7 @@ def greetings(half: Half, every: int = 1) -> Iterator[Greeting]:
                 name = f"{number:03} {voice} {text[:40]}"
                 words = speak(voice, text)
                 between = is_long or (label == "machine" and len(words) < SHORT_MACHINE_S * RATE)
-                yield _call(name, label, words, random, between)  # type: ignore[arg-type]
+                yield _call(name, label, words, random, between)
     for number in range(0, 30, every):
         yield _call(f"{number:03} nobody", "no_speech", np.zeros(0), random, False)
 
@@ -182,7 +183,7 @@ def ringback(ms: float, random: np.random.Generator) -> Sound:
     """The end of a ringing tone, of one of four countries."""
     tones = [(440, 480), (425,), (400, 450), (425, 400)][int(random.integers(4))]
     t = np.arange(int(ms * RATE / 1000)) / RATE
-    return level_to(sum(np.sin(2 * np.pi * f * t) for f in tones), -19.0)  # type: ignore[arg-type]
+    return level_to(np.sum([np.sin(2 * np.pi * f * t) for f in tones], axis=0), -19.0)
 
 
 def _spoil(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,7 @@ from hookswitch.playback.messages import (
     UrlSource,
 )
 
+from .clock import let_pass
 from .processes import cpu_seconds, resident_bytes
 
 RATE = 8000
@@ -127,11 +129,11 @@ def _measure(
     os.close(marks)
     for row, source in enumerate(sources):
         _send(ours, Play(str(row), source, -1, shape, row), [fd])
-    time.sleep(SETTLE_SECONDS)
+    let_pass(SETTLE_SECONDS)
     mixer.start()
-    time.sleep(SETTLE_SECONDS)
+    let_pass(SETTLE_SECONDS)
     late, cpu, began = mixer.late, cpu_seconds(process.pid), time.monotonic()
-    time.sleep(seconds)
+    let_pass(seconds)
     share = (cpu_seconds(process.pid) - cpu) / (time.monotonic() - began)
     late, memory = mixer.late - late, resident_bytes(process.pid)
     mixer.stop()
@@ -152,7 +154,7 @@ def _send(end: socket.socket, message: object, fds: list[int]) -> None:
         try:
             return link.send(end, message, fds)
         except BlockingIOError:
-            time.sleep(0.01)
+            select.select([], [end], [])
 
 
 class _Mixer:

@@ -63,6 +63,13 @@ def bound_ports(pid: int) -> int:
     return sum(row[9] in inodes for row in rows)
 
 
+def is_bound(port: int) -> bool:
+    """Whether some process here has this UDP port, or listens at this TCP port."""
+    tables = [Path(f"/proc/net/{name}") for name in ("udp", "udp6", "tcp", "tcp6")]
+    rows = [row.split()[1] for table in tables for row in table.read_text().splitlines()[1:]]
+    return any(local.endswith(f":{port:04X}") for local in rows)
+
+
 class Helper:
     """A process of the measurement that takes and gives lines of JSON."""
 

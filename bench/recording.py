@@ -34,7 +34,11 @@ from hookswitch.recording.messages import (
 )
 from hookswitch.recording.recorder.worker import TARGET
 
+from .clock import Beat, let_pass
 from .processes import cpu_seconds
+
+SETTLING_S = 2.0
+"""Seconds before the floor is measured: its files are being created."""
 
 ROWS = 256
 """Rings per arena, as in the media plane."""
@@ -133,9 +137,9 @@ def measure_floor(recordings: int, rate: int, seconds: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         command = ("bench.recording", "floor", str(recordings), str(rate), folder)
         with _process(*command) as pid:
-            time.sleep(2)
+            let_pass(SETTLING_S)
             used, began = cpu_seconds(pid), time.monotonic()
-            time.sleep(seconds)
+            let_pass(seconds)
             return 1000 * (cpu_seconds(pid) - used) / (time.monotonic() - began) / recordings
 
 
@@ -143,28 +147,26 @@ def play_mixer(rate: int, fds: list[int]) -> None:
     """Fill all rings of these arenas in real time."""
     arenas = [Arena(ArenaShape(f"{i}", rate, ROWS, EAR_FRAMES), fd) for i, fd in enumerate(fds)]
     noise = np.random.default_rng(1).integers(-8000, 8000, (ROWS, rate // 50)).astype(np.int16)
-    due, tick = time.monotonic(), 0
+    beat, tick = Beat(), 0
     while True:
         for arena in arenas:
             arena.heard[:, tick % arena.shape.frames] = noise
         for arena in arenas:
             arena.heard_in += rate // 50
         tick += 1
-        due += 0.02
-        time.sleep(max(due - time.monotonic(), 0))
+        beat.wait()
 
 
 def write_floor(recordings: int, rate: int, folder: Path) -> None:
     """Write a second of stereo to each file, once a second."""
     fds = [os.open(folder / str(i), os.O_WRONLY | os.O_CREAT) for i in range(recordings)]
     second = bytes(rate * 4)
-    due, position = time.monotonic(), 0
+    beat, position = Beat(1.0), 0
     while True:
         for fd in fds:
             os.pwrite(fd, second, position)
         position += len(second)
-        due += 1
-        time.sleep(max(due - time.monotonic(), 0))
+        beat.wait()
 
 
 def main() -> None:

@@ -27,9 +27,8 @@ from hookswitch_transport_sip.rtp.bank import RtpBank
 from hookswitch_transport_sip.rtp.libsrtp import PROFILES
 from hookswitch_transport_sip.rtp.params import RtpParams
 
+from .clock import TICK_S, Beat
 from .payloads import CLEAR, CYCLE, codec_named, keys_of, voice
-
-TICK_S = 0.02
 
 
 def bound_socket() -> socket.socket:
@@ -52,7 +51,7 @@ def generate(pipe: Connection, codec: str, suite: str | None) -> None:
     pipe.send([sock.getsockname()[1] for sock in socks])
     for sock, port in zip(socks, pipe.recv(), strict=True):
         sock.connect(("127.0.0.1", port))
-    due, number = time.monotonic(), 0
+    beat, number = Beat(), 0
     while not pipe.poll():
         payload = payloads[number % CYCLE]
         for leg, sock in enumerate(socks):
@@ -66,24 +65,21 @@ def generate(pipe: Connection, codec: str, suite: str | None) -> None:
             except OSError:
                 pass
         number += 1
-        due += TICK_S
-        time.sleep(max(0.0, due - time.monotonic()))
+        beat.wait()
 
 
 def run_ticks(tick: Callable[[float], None], seconds: float) -> tuple[float, float]:
     """Call ``tick`` every 20 ms: (CPU seconds used, longest tick in seconds)."""
-    due = time.monotonic() + TICK_S
+    beat = Beat()
     for _ in range(250):
-        time.sleep(max(0.0, due - time.monotonic()))
+        beat.wait()
         tick(time.monotonic())
-        due += TICK_S
     longest, used = 0.0, time.process_time()
     for _ in range(int(seconds / TICK_S)):
-        time.sleep(max(0.0, due - time.monotonic()))
+        beat.wait()
         begun = time.monotonic()
         tick(begun)
         longest = max(longest, time.monotonic() - begun)
-        due += TICK_S
     return time.process_time() - used, longest
 
 

@@ -8,12 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from .clock import until
 from .processes import children, resident_bytes
 
 Request = tuple[str, Callable[[int], dict[str, Any]]]
@@ -36,11 +36,9 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hookswitch", "serve"], env=environment
         )
-        deadline = time.monotonic() + 20
-        while not self._is_up():
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.1)
+        until(lambda: self._is_up() or self._process.poll() is not None, 20, "the server's start")
+        if self._process.poll() is not None:
+            raise RuntimeError("the server did not start")
 
     @property
     def pid(self) -> int:
@@ -119,8 +117,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        while any(Path(f"/proc/{pid}").exists() for pid in workers):
-            time.sleep(0.05)
+        gone = [Path(f"/proc/{pid}") for pid in workers]
+        until(lambda: not any(path.exists() for path in gone), 20, "the end of its workers")
 
     def _is_up(self) -> bool:
         try:

@@ -22,10 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hookswitch_transport_sip.sip.message import Response
+from hookswitch_transport_sip.sip.message import Request, Response
 from hookswitch_transport_sip.sip.parser import parse
 
-from .processes import cpu_seconds, helper
+from .clock import until
+from .processes import cpu_seconds, helper, is_bound
 from .server import Server, free_port
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -91,11 +92,12 @@ def main() -> None:
 def messages() -> None:
     """Microseconds for one message."""
     invite = parse(INVITE)
+    assert isinstance(invite, Request)
     assert invite.sdp is not None
     jobs: tuple[tuple[str, Callable[[], object]], ...] = (
         ("parse an INVITE with all its checks", lambda: parse(INVITE)),
         ("write it", lambda: bytes(invite)),
-        ("make its 200", lambda: Response.to_request(invite, 200, to_tag="t")),  # type: ignore[arg-type]
+        ("make its 200", lambda: Response.to_request(invite, 200, to_tag="t")),
     )
     for what, job in jobs:
         best = min(timed(job) for _ in range(7))
@@ -239,7 +241,7 @@ def sipp_callee(folder: Path, transport: str) -> Iterator[Callee]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        time.sleep(0.5)
+        until(lambda: is_bound(port), 5, "SIPp")
         yield Callee(port, process.pid, folder / STATISTICS)
     finally:
         process.kill()

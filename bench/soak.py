@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .clock import let_pass
 from .processes import (
     bound_ports,
     children,
@@ -57,7 +58,7 @@ class Look:
             "tasks": "hookswitch_tasks",
         }
         told = {what: int(server.metric(name)) for what, name in names.items()}
-        time.sleep(0.5)  # the connections of these requests are closed by then
+        let_pass(0.5)  # the connections of these requests are closed by then
         pids = [server.pid, *children(server.pid)]
         counts: dict[str, object] = {
             **told,
@@ -109,13 +110,13 @@ def soak(name: str, job: Job, calls: int, rate: int) -> bool:
 
 def look(server: Server, rest: Look | None) -> Look:
     """Look at the server once it is quiet, and at the latest 45 seconds after that."""
-    time.sleep(QUIET)
+    let_pass(QUIET)
     deadline = time.monotonic() + QUIET
     while True:
         seen = Look.at(server)
         if rest is None or seen.counts == rest.counts or time.monotonic() > deadline:
             return seen
-        time.sleep(1.0)
+        let_pass(1.0)  # until the next look: memory and ports come back by themselves
 
 
 def inbound(server: Server, calls: int, rate: int) -> Outcome:
@@ -137,7 +138,7 @@ def outbound(server: Server, calls: int, rate: int) -> Outcome:
         with helper("bench.application", *arguments) as application:
             application.hear()
             connected = len(application.hear()["set_up_ms"])
-        time.sleep(2.0)  # the callee's statistics are written once a second
+        let_pass(2.0)  # the callee's statistics are written once a second
         retransmissions = Outcome.read(callee.statistics).retransmissions
     return Outcome(connected, calls - connected, retransmissions)
 

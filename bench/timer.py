@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 
+from .clock import Beat
 from .processes import say
 
 LATE = 0.005
@@ -17,16 +17,14 @@ def main() -> None:
     threading.Thread(target=lambda: (sys.stdin.readline(), ended.set()), daemon=True).start()
     ticks = late = 0
     worst = 0.0
-    due = time.monotonic()
+    beat = Beat()
     while not ended.is_set():
-        due += 0.02
-        time.sleep(max(due - time.monotonic(), 0))
-        lateness = time.monotonic() - due
+        lateness = beat.wait()
         ticks += 1
         late += lateness > LATE
         worst = max(worst, lateness)
         if lateness > 0.1:
-            due = time.monotonic()
+            beat.skip()
     say(ticks=ticks, late=late, worst_ms=worst * 1000)
 
 
