@@ -133,6 +133,8 @@ async def test_a_session_beside_a_part_that_may_be_passed_over(
         (session("IN IP6 ::1"), PLAIN, SERVICE, 488),
         (MIXED.format(session=session("IN IP6 ::1"), handling="optional"), PARTS, SERVICE, 488),
         (session(), PLAIN, "sips:service@127.0.0.1", 480),
+        (session("IN IP4 no..name"), PLAIN, SERVICE, 488),
+        (session(f"IN IP4 {'x' * 64}.test"), PLAIN, SERVICE, 488),
     ],
 )
 async def test_what_does_not_ring(

@@ -279,10 +279,12 @@ class Recording:
         if self._started:
             fields = finished_fields(told) | {"omitted_legs": self._omitted_legs}
             self.place.emit(RecordingFinished, **fields)
-        await self._on_end(self, told)
-        self.finished.set_result(told)
-        if not self._made.done():
-            self._made.set_result(told)
+        try:
+            await self._on_end(self, told)
+        finally:  # whatever became of its storing, nobody waits for it any longer
+            self.finished.set_result(told)
+            if not self._made.done():
+                self._made.set_result(told)
 
     def _check_wanted(self) -> None:
         if self._stopping.is_set():

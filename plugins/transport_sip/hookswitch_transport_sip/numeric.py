@@ -8,13 +8,21 @@ import ipaddress
 Address = tuple[str, int]
 
 
+def is_numeric(host: str) -> bool:
+    """Whether there is no name to be looked up."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 async def numeric(address: Address | None) -> Address | None:
     """An address with its name looked up. Raises OSError."""
-    if address is None:
-        return None
+    if address is None or is_numeric(address[0]):
+        return address
     try:
-        ipaddress.ip_address(address[0])
-    except ValueError:
         found = await asyncio.get_running_loop().getaddrinfo(*address)
-        return str(found[0][4][0]), address[1]
-    return address
+    except UnicodeError:  # its labels are such that the question cannot even be written
+        raise OSError(f"{address[0]!r} is no name of a host") from None
+    return str(found[0][4][0]), address[1]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 from hookswitch.plugin import OfferedCodec
 
-from .numeric import numeric
+from .numeric import is_numeric, numeric
 from .rtp.params import Address
 
 
@@ -21,17 +20,9 @@ class Offered:
     @property
     def is_numeric(self) -> bool:
         """Whether there is no name to be looked up."""
-        return all(_is_numeric(each[0]) for each in self.addresses if each is not None)
+        return all(is_numeric(each[0]) for each in self.addresses if each is not None)
 
     async def look_up(self) -> None:
         """Look the names up. Raises OSError when there is no such host."""
         for each in self.addresses:
             await numeric(each)
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
