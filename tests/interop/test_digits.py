@@ -14,7 +14,7 @@ from .baresip import baresip, call_in
 from .client import Api, Events
 from .linphone import RUNNING, linphone
 from .server import Server
-from .sipp import sipp
+from .sipp import Sipp, sipp
 
 
 def told(events: Events, leg: str) -> list[tuple[str, int]]:
@@ -133,19 +133,25 @@ async def test_a_phone_on_hold_takes_no_digits(
         await events.ended(leg)
 
 
+async def dial_by_info(api: Api, events: Events, callee: Sipp, *digits: str, last: str) -> str:
+    """Call, send digits until the last one was seen, and hang up; answers the leg."""
+    leg = await api.call(callee.uri)
+    await events.wait("leg.connected", leg_id=leg)
+    for some in digits:
+        await api.post(f"/legs/{leg}/dtmf", 200, digits=some)
+    await callee.saw(last)
+    await api.delete(f"/legs/{leg}", 202)
+    await events.ended(leg)
+    await callee.succeeded()
+    return leg
+
+
 async def test_digits_go_by_info_where_events_were_not_negotiated(
     api: Api, events: Events, tmp_path: Path
 ) -> None:
     fields = {"status": "200", "phrase": "OK"}
     async with sipp("callee_takes_info.xml", tmp_path, fields=fields) as callee:
-        leg = await api.call(callee.uri)
-        await events.wait("leg.connected", leg_id=leg)
-        await api.post(f"/legs/{leg}/dtmf", 200, digits="12,3")
-        await api.post(f"/legs/{leg}/dtmf", 200, digits="*#D")
-        await callee.saw("Signal=D")
-        await api.delete(f"/legs/{leg}", 202)
-        await events.ended(leg)
-        await callee.succeeded()
+        await dial_by_info(api, events, callee, "12,3", "*#D", last="Signal=D")
         sent = re.findall(
             r"^-+ \S+ \d+:(\d+):([\d.]+)\n(?:(?!^---).*\n)*?"
             r"Signal=(.)\r?\nDuration=100\r?$",
@@ -164,14 +170,7 @@ async def test_digits_go_the_other_way_where_the_first_is_not_known(
     api: Api, events: Events, tmp_path: Path
 ) -> None:
     async with sipp("callee_takes_plain_info.xml", tmp_path) as callee:
-        leg = await api.call(callee.uri)
-        await events.wait("leg.connected", leg_id=leg)
-        await api.post(f"/legs/{leg}/dtmf", 200, digits="12")
-        await api.post(f"/legs/{leg}/dtmf", 200, digits="#")
-        await callee.saw("\n#")
-        await api.delete(f"/legs/{leg}", 202)
-        await events.ended(leg)
-        await callee.succeeded()
+        leg = await dial_by_info(api, events, callee, "12", "#", last="\n#")
         bodies = re.findall(
             r"Content-Type: (application/dtmf\S*)\r?\n(?:\S.*\r?\n)*\r?\n(\S+)",
             callee.messages,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from tests.waves import write_wav
 
 from .baresip import RATE, Baresip, baresip, call_in
 from .client import Api, Events, api_of, events_of
-from .rtp_peer import rtp_peers
+from .rtp_peer import RtpPeer, rtp_peers
 from .server import Server
 from .sipp import session, sipp
 
@@ -75,10 +77,14 @@ async def test_other_legs_cannot_be_held(
         await events.ended(leg)
 
 
-async def test_who_is_held_hears_silence_until_it_is_taken_back(
+@asynccontextmanager
+async def held_and_other(
     api: Api, events: Events, tmp_path: Path
-) -> None:
-    loop = asyncio.get_running_loop()
+) -> AsyncIterator[tuple[RtpPeer, RtpPeer, str]]:
+    """Who can be held once, and another, in the room "hold"; and the first one's leg.
+
+    They hear each other. Both calls are ended, and must have gone as their scenarios have it.
+    """
     async with rtp_peers(np.array([ALICE, BOB])) as (one, two):
         told = {"sdp": session(one.port), "sdp-recvonly": session(one.port, "recvonly")}
         async with (
@@ -90,60 +96,54 @@ async def test_who_is_held_hears_silence_until_it_is_taken_back(
                 await events.wait("leg.joined_room", leg_id=leg)
             await one.hears(BOB)
             await two.hears(ALICE)
-            await api.post(f"/legs/{legs[0]}/hold", 202)
-            hold = await events.wait("leg.hold", leg_id=legs[0])
-            began = loop.time()
-            await one.hears_after(began + 0.6)  # packets, but no sound in them
-            ended = loop.time()
-            for peer, frequency in ((one, BOB), (two, ALICE)):
-                heard = peer.audio(began + 0.3, ended)
-                assert len(heard) > 0.2 * RATE
-                assert level(heard, frequency, RATE) < -60
-            await api.delete(f"/legs/{legs[0]}/hold", 202)
-            await events.wait("leg.unhold", after=hold, leg_id=legs[0])
-            await one.hears(BOB, since=loop.time())
-            await two.hears(ALICE, since=loop.time())
+            yield one, two, legs[0]
             for leg in legs:
                 await api.delete(f"/legs/{leg}", 202)
                 await events.ended(leg)
             await held.succeeded()
             await other.succeeded()
+
+
+async def test_who_is_held_hears_silence_until_it_is_taken_back(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with held_and_other(api, events, tmp_path) as (one, two, leg):
+        await api.post(f"/legs/{leg}/hold", 202)
+        hold = await events.wait("leg.hold", leg_id=leg)
+        began = loop.time()
+        await one.hears_after(began + 0.6)  # packets, but no sound in them
+        ended = loop.time()
+        for peer, frequency in ((one, BOB), (two, ALICE)):
+            heard = peer.audio(began + 0.3, ended)
+            assert len(heard) > 0.2 * RATE
+            assert level(heard, frequency, RATE) < -60
+        await api.delete(f"/legs/{leg}/hold", 202)
+        await events.wait("leg.unhold", after=hold, leg_id=leg)
+        await one.hears(BOB, since=loop.time())
+        await two.hears(ALICE, since=loop.time())
 
 
 async def test_who_is_held_hears_what_is_played_to_it_and_nothing_of_its_room(
     api: Api, events: Events, tmp_path: Path
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with rtp_peers(np.array([ALICE, BOB])) as (one, two):
-        told = {"sdp": session(one.port), "sdp-recvonly": session(one.port, "recvonly")}
-        async with (
-            sipp("callee_is_held_once.xml", tmp_path, fields=told) as held,
-            sipp("callee_answers.xml", tmp_path, fields={"sdp": session(two.port)}) as other,
-        ):
-            legs = [await api.call(callee.uri, room_id="hold") for callee in (held, other)]
-            for leg in legs:
-                await events.wait("leg.joined_room", leg_id=leg)
-            await one.hears(BOB)
-            await api.post(f"/legs/{legs[0]}/hold", 202)
-            hold = await events.wait("leg.hold", leg_id=legs[0])
-            to_leg = (await api.post(f"/legs/{legs[0]}/play", 200, tone="gb_dial"))["playback_id"]
-            await one.hears(350.0, since=loop.time(), dbfs=DIAL_DBFS)
-            began = loop.time()
-            to_room = (await api.post("/rooms/hold/play", 200, tone="us_busy"))["playback_id"]
-            await two.hears(620.0, since=began, dbfs=BUSY_DBFS)
-            await one.hears_after(loop.time() + 0.3)
-            heard = one.audio(began, loop.time())
-            assert level(heard, 440.0, RATE) > DIAL_DBFS - 1.5
-            assert max(level(heard, f, RATE) for f in (620.0, BOB)) < -60
-            await api.delete(f"/legs/{legs[0]}/play/{to_leg}", 200)
-            await api.delete(f"/rooms/hold/play/{to_room}", 200)
-            await api.delete(f"/legs/{legs[0]}/hold", 202)
-            await events.wait("leg.unhold", after=hold, leg_id=legs[0])
-            for leg in legs:
-                await api.delete(f"/legs/{leg}", 202)
-                await events.ended(leg)
-            await held.succeeded()
-            await other.succeeded()
+    async with held_and_other(api, events, tmp_path) as (one, two, leg):
+        await api.post(f"/legs/{leg}/hold", 202)
+        hold = await events.wait("leg.hold", leg_id=leg)
+        to_leg = (await api.post(f"/legs/{leg}/play", 200, tone="gb_dial"))["playback_id"]
+        await one.hears(350.0, since=loop.time(), dbfs=DIAL_DBFS)
+        began = loop.time()
+        to_room = (await api.post("/rooms/hold/play", 200, tone="us_busy"))["playback_id"]
+        await two.hears(620.0, since=began, dbfs=BUSY_DBFS)
+        await one.hears_after(loop.time() + 0.3)
+        heard = one.audio(began, loop.time())
+        assert level(heard, 440.0, RATE) > DIAL_DBFS - 1.5
+        assert max(level(heard, f, RATE) for f in (620.0, BOB)) < -60
+        await api.delete(f"/legs/{leg}/play/{to_leg}", 200)
+        await api.delete(f"/rooms/hold/play/{to_room}", 200)
+        await api.delete(f"/legs/{leg}/hold", 202)
+        await events.wait("leg.unhold", after=hold, leg_id=leg)
 
 
 async def test_who_holds_us_is_sent_no_prompt_which_takes_its_time_all_the_same(
