@@ -118,13 +118,19 @@ class Desk:
         return channel
 
     def record(
-        self, name: str, *channels: Channel, form: Format = "wav", many: bool = False
+        self,
+        name: str,
+        *channels: Channel,
+        form: Format = "wav",
+        many: bool = False,
+        rate: int | None = None,
     ) -> Record:
+        """Order a recording; ``rate`` is its file's, if not that of the rings."""
         order = Record(
             name,
             self.files / f"{name}.{form}",
             form,
-            self.rate,
+            rate or self.rate,
             channels,
             self.files / f"{name}-channels.wav" if many else None,
             self.context,

@@ -15,11 +15,10 @@ def doubled(sound: np.ndarray, seed: int, doubler: Doubler | None = None) -> np.
     row, position = np.array([2]), 0
     while position < len(sound):
         count = min(FRAME * int(random.integers(1, 20)), len(sound) - position)
-        last = position + count == len(sound)
-        pcm = np.zeros((1, sound.shape[1], PAST + count + (FRAME if last else 0)), np.int16)
+        pcm = np.zeros((1, sound.shape[1], PAST + count + FRAME), np.int16)
         pcm[0, :, PAST : PAST + count] = sound[position : position + count].T
         places, counts = np.array([position]), np.array([count])
-        ((at, frames),) = doubler.double(row, places, counts, pcm, last=last)
+        ((at, frames),) = doubler.double(row, places, counts, pcm)
         made[at : at + len(frames)] = frames
         position += count
     return made
@@ -48,14 +47,25 @@ def test_what_lies_above_the_old_band_is_60_db_down() -> None:
 
 def test_after_a_break_nothing_of_before_rings_on() -> None:
     doubler, row = Doubler(1), np.array([0])
-    loud = np.full((1, 1, PAST + FRAME), 9000, np.int16)
-    doubler.double(row, np.array([0]), np.array([FRAME]), loud, last=False)
-    silence = np.zeros((1, 1, PAST + FRAME), np.int16)
-    ((at, frames),) = doubler.double(
-        row, np.array([5 * FRAME]), np.array([FRAME]), silence, last=False
-    )
+    loud, silence = np.zeros((2, 1, 1, PAST + 2 * FRAME), np.int16)
+    loud[:, :, PAST : PAST + FRAME] = 9000
+    doubler.double(row, np.array([0]), np.array([FRAME]), loud)
+    ((at, frames),) = doubler.double(row, np.array([5 * FRAME]), np.array([FRAME]), silence)
     assert at == 10 * FRAME
     assert not frames.any()
+
+
+def test_what_goes_on_makes_the_end_of_before_anew() -> None:
+    """Each piece reaches to its last sample, as if it were all; in the end there is no seam."""
+    doubler, row, sound = Doubler(1), np.array([0]), np.rint(tone(1000, RATE)).astype(np.int16)
+    ends = []
+    for place in (0, FRAME):
+        pcm = np.zeros((1, 1, PAST + 2 * FRAME), np.int16)
+        pcm[0, 0, PAST : PAST + FRAME] = sound[place : place + FRAME]
+        ((at, frames),) = doubler.double(row, np.array([place]), np.array([FRAME]), pcm)
+        ends.append((at, at + len(frames)))
+        assert np.array_equal(frames[at % 2 :: 2, 0], sound[-(-at // 2) : place + FRAME])
+    assert ends == [(0, 2 * FRAME), (2 * FRAME - PAST, 4 * FRAME)]
 
 
 def test_full_scale_does_not_wrap() -> None:

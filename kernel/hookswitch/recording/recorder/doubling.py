@@ -60,14 +60,12 @@ class Doubler:
         """What comes next has no past: it must not ring on."""
         self._until[row] = -1
 
-    def double(
-        self, rows: Rows, places: Ints, counts: Ints, pcm: Pcm, *, last: bool
-    ) -> list[tuple[int, Pcm]]:
+    def double(self, rows: Rows, places: Ints, counts: Ints, pcm: Pcm) -> list[tuple[int, Pcm]]:
         """Per track, where in the doubled file what goes there, interleaved (frames, channels).
 
         ``pcm``, int16 (tracks, channels, ``PAST`` and samples), holds ``counts`` of samples that
-        stand at ``places``, behind room for their past. With ``last`` nothing comes after them;
-        there is then silence for ``PAST`` more.
+        stand at ``places``, behind room for their past, and silence for at least ``PAST`` more.
+        The end is made as if that were all; what goes on from there makes it anew.
         """
         goes_on = self._until[rows] == places
         pcm[:, :, :PAST] = self._past[rows, : pcm.shape[1]] * goes_on[:, None, None]
@@ -76,7 +74,7 @@ class Doubler:
         for begin in range(0, len(rows), _TOGETHER):
             for index, frames in enumerate(self._double(pcm[begin : begin + _TOGETHER]), begin):
                 skip = 0 if goes_on[index] else PAST
-                stop = 2 * int(counts[index]) + (PAST if last else 0)
+                stop = 2 * int(counts[index]) + PAST
                 doubled.append((2 * int(places[index]) + skip - PAST, frames[skip:stop]))
         return doubled
 

@@ -199,7 +199,7 @@ class Tracks:
     def take(
         self, heard: Ints, only: Collection[Track] | None = None, *, drop: bool = False
     ) -> Batch:
-        """What the rings hold (as `heard` said), of these tracks, which end with it, or of all.
+        """What the rings hold (as `heard` said), of these tracks or of all.
 
         With ``drop`` it is let go: silence will stand in its place.
         """
@@ -214,7 +214,7 @@ class Tracks:
             self.lost += int(count.sum())
             batch = Batch()
         else:
-            batch = self._gather(count, last=only is not None)
+            batch = self._gather(count)
         self.position += count
         return batch
 
@@ -238,12 +238,10 @@ class Tracks:
         self.position[rows] += lost
         self.lost += int(lost.sum())
 
-    def _gather(self, count: Ints, *, last: bool) -> Batch:
+    def _gather(self, count: Ints) -> Batch:
         batch = Batch()
         groups, local = self._group(count)
-        buffers = {
-            kind: self._buffer(kind, rows, count, last=last) for kind, rows in groups.items()
-        }
+        buffers = {kind: self._buffer(kind, rows, count) for kind, rows in groups.items()}
         for chunk in self._chunks:
             some = count[chunk.tracks] > 0
             tracks, rows = chunk.tracks[some], chunk.rows[some]
@@ -258,7 +256,7 @@ class Tracks:
             pcm[local[tracks], chunk.channel[some], place] = heard.reshape(len(rows), -1)
             batch.marks.append((chunk.arena, rows, (self.position + count)[tracks]))
         for kind, rows in groups.items():
-            self._add_pieces(batch, kind, rows, count[rows], buffers[kind], last=last)
+            self._add_pieces(batch, kind, rows, count[rows], buffers[kind])
         return batch
 
     def _group(self, count: Ints) -> tuple[dict[_Kind, Rows], Rows]:
@@ -271,25 +269,23 @@ class Tracks:
             group.append(row)
         return {kind: np.array(rows, np.intp) for kind, rows in groups.items()}, local
 
-    def _buffer(self, kind: _Kind, rows: Rows, count: Ints, *, last: bool) -> Pcm:
+    def _buffer(self, kind: _Kind, rows: Rows, count: Ints) -> Pcm:
         """Room for samples, int16 (tracks, channels, samples), and for what doubling needs."""
         channels, rate, _ = kind
-        length = _past(kind) + int(count[rows].max())
-        if last:
-            length += frame_samples(rate)
+        length = int(count[rows].max())
+        if kind[2] == 2:
+            length += PAST + frame_samples(rate)
         return np.empty((len(rows), channels, length), np.int16)
 
-    def _add_pieces(
-        self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints, pcm: Pcm, *, last: bool
-    ) -> None:
+    def _add_pieces(self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints, pcm: Pcm) -> None:
         samples = pcm[:, :, _past(kind) :]
         self._silence_pauses(rows, counts, samples)
         places = self.position[rows] + self.offset[rows] + self.shift[rows]
         if kind[2] == 2:
-            if last:
-                after = np.arange(samples.shape[2]) >= counts[:, None]
-                samples.swapaxes(1, 2)[after] = 0
-            pieces = self._doubler.double(rows, places, counts, pcm, last=last)
+            least = int(counts.min())
+            behind = np.arange(least, samples.shape[2]) >= counts[:, None]
+            samples[:, :, least:].swapaxes(1, 2)[behind] = 0
+            pieces = self._doubler.double(rows, places, counts, pcm)
         else:
             lengths = zip(places.tolist(), counts.tolist(), _interleaved(samples), strict=True)
             pieces = [(place, frames[:count]) for place, count, frames in lengths]
