@@ -16,18 +16,15 @@ import itertools
 import json
 import statistics
 import tempfile
-import wave
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .clock import let_pass
 from .payloads import CLEAR
 from .processes import Helper, children, cpu_seconds, helper
-from .server import Request, Server
+from .server import Server
 
 WARM_UP = 10.0
 """Seconds of talk before anything is measured: all phones begin in the same instant, and what that
@@ -60,13 +57,6 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=10.0, help="measured time per row")
     parser.add_argument("--rooms", default="2,50", help="room sizes; comma-separated")
     parser.add_argument("--rate", type=int, default=16000, help="the rooms' sampling rate in Hz")
-    parser.add_argument(
-        "--also",
-        default="",
-        help="comma-separated: prompts (one short file is played to every leg, and decoded once for"
-        " all of them; then the same with a file for each leg, none of which is shared), recordings"
-        " (of every leg); a row each beside the same legs without",
-    )
     parser.add_argument("--codec", default="PCMU", help="comma-separated")
     parser.add_argument("--srtp", default=CLEAR, help=f"suites, comma-separated; or {CLEAR}")
     parser.add_argument("--repeat", type=int, default=1, help="rounds; the last rows are medians")
@@ -94,28 +84,22 @@ def main() -> None:
         arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
 
 
-SHARED, OWN = "one prompt", "own prompts"
-_PROMPTS = (SHARED, OWN)
-
-
 @dataclass(frozen=True)
 class Case:
-    """What a row measures: ``room`` 0 is the floor, ``also`` what else goes on, on every leg."""
+    """What a row measures: ``room`` 0 is the floor."""
 
     legs: int
     codec: str
     room: int = 0
     rate: int = 0
     suite: str = CLEAR
-    also: str = ""
 
     @property
     def name(self) -> str:
         """What its row is called."""
         if not self.room:
             return "floor"
-        extras = [f"rooms of {self.room} at {self.rate // 1000} kHz", self.also]
-        return ", ".join(filter(None, extras))
+        return f"rooms of {self.room} at {self.rate // 1000} kHz"
 
     def measure(self, seconds: float) -> Figures:
         """Run it for this long after the warm-up."""
@@ -126,17 +110,12 @@ def cases(arguments: argparse.Namespace) -> Iterator[Case]:
     """What was asked for; per size and codec the floor first, in the clear before secured."""
     for legs, codec in itertools.product(map(int, _list(arguments.legs)), _list(arguments.codec)):
         yield Case(legs, codec)
-        for room, also, suite in itertools.product(
-            map(int, _list(arguments.rooms)), ("", *_also(arguments.also)), _list(arguments.srtp)
+        for room, suite in itertools.product(
+            map(int, _list(arguments.rooms)), _list(arguments.srtp)
         ):
             if room > 2 and legs != 50 and room * 10 != legs:
                 continue  # one room of 50, and ten of them
-            yield Case(legs, codec, room, arguments.rate, suite, also)
-
-
-def _also(text: str) -> list[str]:
-    """What else goes on; prompts are measured shared and not."""
-    return [row for each in _list(text) for row in (_PROMPTS if each == "prompts" else (each,))]
+            yield Case(legs, codec, room, arguments.rate, suite)
 
 
 def _list(text: str) -> list[str]:
@@ -193,15 +172,8 @@ def server(case: Case, seconds: float) -> Figures:
     """The whole server, called over SIP."""
     legs, room = case.legs, case.room
     with tempfile.TemporaryDirectory() as folder:
-        asked: list[Request] = []
-        if case.also in _PROMPTS:
-            asked = [("play", _prompts(Path(folder), legs if case.also == OWN else 1))]
-        elif case.also:
-            asked = [(case.also.removesuffix("ings"), lambda _: {})]
         running = Server(
             Path(folder),
-            MEDIA_DIR=folder,
-            RECORDING_DIR=f"{folder}/recordings",
             RTP_TIMEOUT="3600",  # phones are silent until all are called
         )
         srtp = "off" if case.suite == CLEAR else "required"
@@ -211,7 +183,7 @@ def server(case: Case, seconds: float) -> Figures:
             arguments = [str(legs), str(room), str(WARM_UP), str(seconds), case.codec, case.suite]
             with helper("bench.generator", *arguments) as load, helper("bench.timer") as timer:
                 port = load.hear()["port"]
-                asyncio.run(running.call(legs, room, case.rate, port, asked, **called))
+                asyncio.run(running.call(legs, room, case.rate, port, **called))
                 load.hear()
                 memory = (running.memory() - before) / legs / 1024
                 pids = [*children(running.pid), running.pid]
@@ -219,22 +191,6 @@ def server(case: Case, seconds: float) -> Figures:
         finally:
             running.stop()
     return _figures(case, seconds, used, report, ticks, late, memory)
-
-
-def _prompts(folder: Path, files: int) -> Callable[[int], dict[str, Any]]:
-    """What is played to a leg, for ever: ten seconds of noise so quiet that latency can still be
-    heard, in so many files."""
-    noise = np.random.default_rng(1)
-    for number in range(files):
-        with wave.open(str(folder / f"prompt-{number}.wav"), "wb") as file:
-            file.setparams((1, 2, 8000, 0, "NONE", ""))
-            file.writeframes(noise.integers(-8, 9, 80000).astype("<i2").tobytes())
-
-    def prompt(leg: int) -> dict[str, Any]:
-        url = (folder / f"prompt-{leg % files}.wav").as_uri()
-        return {"url": url, "mime_type": "audio/wav", "repeat": -1}
-
-    return prompt
 
 
 def _measure(

@@ -21,6 +21,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def module_of(pid: int) -> str:
+    """What a process of the server does, by the module it runs."""
+    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    modules = [each for each in arguments if each.startswith("hookswitch.") and ":" in each]
+    return modules[0].split(":")[0].split(".")[-2] if modules else "control"
+
+
 def resident_bytes(pid: int) -> int:
     """Memory of a process that is not shared with others."""
     resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]

@@ -9,15 +9,14 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from .clock import until
 from .processes import children, resident_bytes
-
-Request = tuple[str, Callable[[int], dict[str, Any]]]
-"""Path below a leg, and what is posted to it, by the leg's number."""
 
 
 class Server:
@@ -75,16 +74,13 @@ class Server:
         room: int,
         rate: int,
         port: int,
-        also: Iterable[Request] = (),
         **fields: Any,
-    ) -> None:
-        """Open the rooms and call every phone into its own; then ask for ``also`` of each leg.
+    ) -> list[str]:
+        """Open the rooms and call every phone into its own; answers the legs' ids.
 
         ``fields`` are further ones of each call.
         """
-        import httpx
-
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._http}/v1") as api:
+        async with self._api() as api:
             for number in range(-(-legs // room)):
                 (
                     await api.post("/rooms", json={"id": f"r{number}", "sample_rate": rate})
@@ -103,9 +99,19 @@ class Server:
                 answer.raise_for_status()
                 ids.append(answer.json()["id"])
             await asyncio.sleep(1.0)  # the last answers are on their way
-            for path, body in also:
-                for number, leg in enumerate(ids):
-                    (await api.post(f"/legs/{leg}/{path}", json=body(number))).raise_for_status()
+        return ids
+
+    async def ask(self, requests: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Post to each path; answers the answers."""
+        async with self._api() as api:
+            answers = [await api.post(path, json=body) for path, body in requests]
+        return [answer.raise_for_status().json() for answer in answers]
+
+    async def take_back(self, paths: Iterable[str]) -> None:
+        """Delete what is at each path."""
+        async with self._api() as api:
+            for path in paths:
+                (await api.delete(path)).raise_for_status()
 
     def stop(self) -> None:
         """End it at once, and wait until nobody writes to its folders any more."""
@@ -119,6 +125,9 @@ class Server:
             self._process.wait()
         gone = [Path(f"/proc/{pid}") for pid in workers]
         until(lambda: not any(path.exists() for path in gone), 20, "the end of its workers")
+
+    def _api(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=f"http://{self.http}/v1", timeout=30.0)
 
     def _is_up(self) -> bool:
         try:

@@ -36,6 +36,9 @@ from .writer import Writer
 
 log = logging.getLogger(__name__)
 
+LOOKS = 3
+"""How many times the clock is looked at for each time that the rings are emptied."""
+
 UNDISTURBED = 0.005
 """Seconds within which clock and counters must be read for them to belong together."""
 
@@ -65,8 +68,8 @@ class Recordings:
         self._joined: list[tuple[Session, Joining]] = []
         self._left: list[tuple[Session, str, Track]] = []
         self._over: list[Session] = []
-        self._rested = True
-        """Whether nothing was taken the last time it could have been."""
+        self._looked = LOOKS
+        """Times since the rings were emptied; they may be about to overflow."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -155,13 +158,14 @@ class Recordings:
     # -- what time brings
 
     def take(self) -> None:
-        """Make up for time that was lost; every second time, and then, take what all rings hold."""
+        """Make up for time that was lost; every third time, and then, take what all rings hold."""
         before, heard, after = self._read()
         waiting = {session.id for session, _ in self._joined}
         steady = [one for one in self._sessions.values() if one.id not in waiting]
         lost = self._lost(steady, heard, before, after)
-        self._rested = not self._rested
-        if not self._rested or lost.any():
+        self._looked += 1
+        if self._looked >= LOOKS or lost.any():
+            self._looked = 0
             self._write(self._tracks.take(heard, drop=self._writer.full))
         self._make_up(steady, lost)
 
@@ -192,7 +196,7 @@ class Recordings:
     def stop(self, within: float) -> None:
         """Write what the rings hold, and leave everything staged."""
         self._completion.stop()
-        self._rested = True
+        self._looked = LOOKS
         self.take()
         self._writer.finish(within)
 

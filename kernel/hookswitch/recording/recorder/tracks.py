@@ -6,7 +6,7 @@ and are read several times in that; what was read waits in memory for the `Write
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,9 @@ CLEAR = 5
 
 BEHIND = 10
 """Frames by which a participant's ring may lag before the others wait for it no longer."""
+
+_TOGETHER = 32
+"""Tracks that are read at once: their samples stay in the processor's cache on the way."""
 
 _NEVER = np.iinfo(np.int64).max // 4
 
@@ -102,13 +105,11 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
-    """The rings of one arena that go to tracks of one kind."""
+class _Rings:
+    """The rings of one arena that tracks are read from."""
 
     arena: Arena
-    kind: _Kind
     tracks: Rows
-    channel: Rows
     rows: Rows
 
 
@@ -131,7 +132,9 @@ class Tracks:
         self.main = np.zeros(capacity, np.intp)
         self.frame, self._reach = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
         self._doubler = Doubler(capacity)
-        self._chunks: list[_Chunk] = []
+        self._rings: list[_Rings] = []
+        self._kinds: dict[_Kind, Rows] = {}
+        self._arena, self._ring = (np.zeros((capacity, 2), np.intp) for _ in range(2))
         self._stale = False
 
     def add(
@@ -192,8 +195,8 @@ class Tracks:
         if self._stale:
             self._index()
         newest = np.full(self.capacity, _NEVER)
-        for chunk in self._chunks:
-            np.minimum.at(newest, chunk.tracks, chunk.arena.heard_in[chunk.rows])
+        for rings in self._rings:
+            np.minimum.at(newest, rings.tracks, rings.arena.heard_in[rings.rows])
         return newest
 
     def take(
@@ -240,51 +243,24 @@ class Tracks:
 
     def _gather(self, count: Ints) -> Batch:
         batch = Batch()
-        groups, local = self._group(count)
-        buffers = {kind: self._buffer(kind, rows, count) for kind, rows in groups.items()}
-        for chunk in self._chunks:
-            some = count[chunk.tracks] > 0
-            tracks, rows = chunk.tracks[some], chunk.rows[some]
-            if not len(tracks):
-                continue
-            frame = frame_samples(chunk.arena.shape.rate)
-            pcm = buffers[chunk.kind]
-            frames = int(count[tracks].max()) // frame
-            slots = (self.position[tracks] // frame)[:, None] + np.arange(frames)
-            heard = chunk.arena.heard[rows[:, None], slots % chunk.arena.shape.frames]
-            place = slice(_past(chunk.kind), _past(chunk.kind) + frames * frame)
-            pcm[local[tracks], chunk.channel[some], place] = heard.reshape(len(rows), -1)
-            batch.marks.append((chunk.arena, rows, (self.position + count)[tracks]))
-        for kind, rows in groups.items():
-            self._add_pieces(batch, kind, rows, count[rows], buffers[kind])
+        for kind, rows in self._kinds.items():
+            rows = rows[count[rows] > 0]
+            for begin in range(0, len(rows), _TOGETHER):
+                some = rows[begin : begin + _TOGETHER]
+                self._add_pieces(batch, kind, some, count[some])
+        for rings in self._rings:
+            taken = count[rings.tracks] > 0
+            upto = (self.position + count)[rings.tracks[taken]]
+            batch.marks.append((rings.arena, rings.rows[taken], upto))
         return batch
 
-    def _group(self, count: Ints) -> tuple[dict[_Kind, Rows], Rows]:
-        """The tracks of which there is something, by kind, and each one's place among its like."""
-        local = np.zeros(self.capacity, np.intp)
-        groups: dict[_Kind, list[int]] = {}
-        for row in np.flatnonzero(count).tolist():
-            group = groups.setdefault(_kind_of(self._tracks[row]), [])
-            local[row] = len(group)
-            group.append(row)
-        return {kind: np.array(rows, np.intp) for kind, rows in groups.items()}, local
-
-    def _buffer(self, kind: _Kind, rows: Rows, count: Ints) -> Pcm:
-        """Room for samples, int16 (tracks, channels, samples), and for what doubling needs."""
-        channels, rate, _ = kind
-        length = int(count[rows].max())
-        if kind[2] == 2:
-            length += PAST + frame_samples(rate)
-        return np.empty((len(rows), channels, length), np.int16)
-
-    def _add_pieces(self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints, pcm: Pcm) -> None:
+    def _add_pieces(self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints) -> None:
+        pcm = self._read(kind, rows, counts)
         samples = pcm[:, :, _past(kind) :]
         self._silence_pauses(rows, counts, samples)
         places = self.position[rows] + self.offset[rows] + self.shift[rows]
         if kind[2] == 2:
-            least = int(counts.min())
-            behind = np.arange(least, samples.shape[2]) >= counts[:, None]
-            samples[:, :, least:].swapaxes(1, 2)[behind] = 0
+            _silence_behind(counts, samples)
             pieces = self._doubler.double(rows, places, counts, pcm)
         else:
             lengths = zip(places.tolist(), counts.tolist(), _interleaved(samples), strict=True)
@@ -296,6 +272,25 @@ class Tracks:
                 batch.pieces.append((self._tracks[row], place, frames.data))
                 batch.size += frames.nbytes
 
+    def _read(self, kind: _Kind, rows: Rows, counts: Ints) -> Pcm:
+        """What these rings hold, int16 (tracks, channels, samples), with room around it for what
+        doubling needs."""
+        channels, rate, doubled = kind
+        frame, past = frame_samples(rate), _past(kind)
+        frames = int(counts.max()) // frame
+        pcm = np.empty(
+            (len(rows), channels, past + frames * frame + frame * (doubled - 1)), np.int16
+        )
+        slots = (self.position[rows] // frame)[:, None] + np.arange(frames)
+        arenas = self._arena[rows, :channels]
+        for index in np.unique(arenas).tolist():
+            arena = self._rings[index].arena
+            track, channel = np.nonzero(arenas == index)
+            ring = self._ring[rows[track], channel]
+            heard = arena.heard[ring[:, None], slots[track] % arena.shape.frames]
+            pcm[track, channel, past : past + frames * frame] = heard.reshape(len(track), -1)
+        return pcm
+
     def _silence_pauses(self, rows: Rows, counts: Ints, pcm: Pcm) -> None:
         for index, row in enumerate(rows.tolist()):
             if self._pauses[row].spans:
@@ -304,14 +299,17 @@ class Tracks:
                     pcm[index, :, silent] = 0
 
     def _index(self) -> None:
-        found: dict[tuple[int, _Kind], tuple[Arena, list[Sequence[int]]]] = {}
+        arenas: dict[int, tuple[int, Arena, list[tuple[int, int]]]] = {}
+        kinds: dict[_Kind, list[int]] = {}
         for row, track in self._tracks.items():
+            kinds.setdefault(_kind_of(track), []).append(row)
             for channel, (arena, ring) in enumerate(track.sources):
-                key = (id(arena), _kind_of(track))
-                found.setdefault(key, (arena, []))[1].append((row, channel, ring))
-        self._chunks = [
-            _Chunk(arena, kind, *np.array(rings, np.intp).T)
-            for (_, kind), (arena, rings) in found.items()
+                index, _, rings = arenas.setdefault(id(arena), (len(arenas), arena, []))
+                rings.append((row, ring))
+                self._arena[row, channel], self._ring[row, channel] = index, ring
+        self._kinds = {kind: np.array(rows, np.intp) for kind, rows in kinds.items()}
+        self._rings = [
+            _Rings(arena, *np.array(rings, np.intp).T) for _, arena, rings in arenas.values()
         ]
         self._stale = False
 
@@ -320,9 +318,11 @@ class Tracks:
         self._free.extend(range(2 * more - 1, more - 1, -1))
         self.capacity += more
         self._doubler.grow(more)
-        for name in ("position", "offset", "shift", "main", "frame", "_reach"):
+        for name in (
+            "position", "offset", "shift", "main", "frame", "_reach", "_arena", "_ring",
+        ):  # fmt: skip
             old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
+            setattr(self, name, np.concatenate([old, np.zeros((more, *old.shape[1:]), old.dtype)]))
 
 
 def _kind_of(track: Track) -> _Kind:
@@ -332,6 +332,15 @@ def _kind_of(track: Track) -> _Kind:
 def _past(kind: _Kind) -> int:
     """Samples of room before those that are read."""
     return PAST if kind[2] == 2 else 0
+
+
+def _silence_behind(counts: Ints, samples: Pcm) -> None:
+    """Make (tracks, channels, samples) silent behind so many samples of each track."""
+    least, most = int(counts.min()), int(counts.max())
+    samples[:, :, most:] = 0
+    if least < most:
+        behind = np.arange(least, most) >= counts[:, None]
+        samples[:, :, least:most].swapaxes(1, 2)[behind] = 0
 
 
 def _interleaved(samples: Pcm) -> Pcm:

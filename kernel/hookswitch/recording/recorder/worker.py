@@ -37,8 +37,8 @@ TARGET = "hookswitch.recording.recorder.worker:main"
 
 log = logging.getLogger(__name__)
 
-TAKE_EVERY = 0.305
-"""Seconds between two looks at all rings, each of which holds two; they are emptied at every second
+TAKE_EVERY = 0.275
+"""Seconds between two looks at all rings, each of which holds two; they are emptied at every third
 look. No multiple of a tick, so that they are seen in all their phases."""
 
 LOOK_EVERY = 0.025
