@@ -38,11 +38,24 @@ def keys(suite: str = SUITE, ours: str = "ours", theirs: str = "theirs", **more)
     return SrtpKeys(suite, key(suite, ours), key(suite, theirs), **more)
 
 
+def identified(packet: bytes, mki: bytes, suite: str, *, rtcp: bool = False) -> bytes:
+    """With an identifier where RFC 3711 and RFC 7714 have it."""
+    tag = 0 if suite.startswith("AEAD") else 10 if rtcp else SUITES[suite][1]
+    return packet[: len(packet) - tag] + mki + packet[len(packet) - tag :]
+
+
 class Safe:
     """The other end: what the phone says is sealed, what it hears is opened."""
 
-    def __init__(self, rig: Rig, suite: str = SUITE, ours: str = "ours", theirs: str = "theirs"):
-        self.rig, self.phone = rig, rig.phone()
+    def __init__(
+        self,
+        rig: Rig,
+        suite: str = SUITE,
+        ours: str = "ours",
+        theirs: str = "theirs",
+        mki: bytes = b"",
+    ):
+        self.rig, self.phone, self.suite, self.mki = rig, rig.phone(), suite, mki
         self.change(suite, ours, theirs)
 
     def change(self, suite: str, ours: str, theirs: str) -> None:
@@ -55,9 +68,12 @@ class Safe:
         """Talk for some ticks; answers what the bank gave the engine."""
         heard = []
         for _ in range(ticks):
-            self.phone.send(self.seal.protect(self.phone.tone_packet()))
+            self.phone.send(self.sealed(self.phone.tone_packet()))
             heard.append(self.rig.tick(np.full(160, level))[0])
         return np.concatenate(heard)
+
+    def sealed(self, packet: bytes) -> bytes:
+        return identified(self.seal.protect(packet), self.mki, self.suite)
 
     def hears(self) -> list[bytes]:
         return [self.unseal.unprotect(packet) for packet in self.phone.received()]
@@ -135,6 +151,63 @@ def test_reports_are_protected_too(rig: Rig) -> None:
     safe.phone.rtcp.sendto(safe.seal.protect_rtcp(mine), (host, number))
     safe.say(10)
     assert rig.bank._by_slot[0].last_report is not None
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("mki", [b"\1", b"\0\0\0\1", bytes(range(128))])
+def test_packets_with_an_identifier_are_heard(rig: Rig, suite: str, mki: bytes) -> None:
+    """Theirs carry one, as their key has it; ours do not."""
+    safe = Safe(rig, suite, mki=mki)
+    rig.open(safe.phone, srtp=keys(suite, mki=mki))
+    assert_heard(safe.say(50, level=1000.0))
+    assert len(safe.hears()) == 50
+    info = rtcp.SenderInfo(rtcp.ntp_time(0), 0, 0, 0)
+    mine = rtcp.build(safe.phone.ssrc, "phone", info, (), bye=False)
+    report = identified(safe.seal.protect_rtcp(mine), mki, suite, rtcp=True)
+    address = rig.kept["port0"][1].getsockname()[:2]
+    safe.phone.rtcp.sendto(safe.seal.protect_rtcp(mine), address)
+    safe.say(10)
+    assert rig.bank._by_slot[0].last_report is None
+    safe.phone.rtcp.sendto(report, address)
+    safe.say(10)
+    assert rig.bank._by_slot[0].last_report is not None
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_reports_with_an_identifier_may_come_beside_the_audio(rig: Rig, suite: str) -> None:
+    safe = Safe(rig, suite, mki=b"\0\7")
+    rig.open(safe.phone, srtp=keys(suite, mki=b"\0\7"), rtcp_mux=True)
+    safe.say(10)
+    info = rtcp.SenderInfo(rtcp.ntp_time(0), 0, 0, 0)
+    mine = rtcp.build(safe.phone.ssrc, "phone", info, (), bye=False)
+    safe.phone.send(identified(safe.seal.protect_rtcp(mine), b"\0\7", suite, rtcp=True))
+    safe.say(1)
+    assert rig.bank._by_slot[0].last_report is not None
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\0\0\0\2", b"\1"])
+def test_a_packet_without_its_identifier_is_refused(rig: Rig, wrong: bytes) -> None:
+    safe = Safe(rig, mki=wrong)
+    port = rig.open(safe.phone, srtp=keys(mki=b"\0\0\0\1"))
+    safe.phone.send(b"\x80\x00\0")
+    assert not safe.say(10).any()
+    assert rig.bank._opener.refused[0] == 11
+    rig.bank.update(port, {"srtp": keys(mki=wrong)})
+    assert_heard(safe.say(20)[2 * 160 :], start=12 * 160)
+
+
+def test_who_has_an_identifier_and_who_has_none_side_by_side(rig: Rig) -> None:
+    kinds = [(SUITE, b""), ("AES_CM_128_HMAC_SHA1_32", b"\1\2\3"), ("AEAD_AES_128_GCM", b"\5")]
+    safes = [Safe(rig, suite, mki=mki) for suite, mki in kinds]
+    for row, (safe, (suite, mki)) in enumerate(zip(safes, kinds, strict=True)):
+        rig.open(safe.phone, row=row, srtp=keys(suite, mki=mki))
+    heard = []
+    for _ in range(20):
+        for safe in safes:
+            safe.phone.send(safe.sealed(safe.phone.tone_packet()))
+        heard.append(rig.tick()[:3])
+    for row in range(3):
+        assert_heard(np.concatenate([each[row] for each in heard]))
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -62,7 +62,7 @@ class RtpPort:
         packet: bytes | None
         packet, source = received
         if self.security is not None:
-            packet = self.security.inbound.unprotect_rtcp(packet)
+            packet = self.security.unprotect_rtcp(packet)
         if packet is not None:
             self.endpoint.rtcp_learned = source
         return packet

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .keys import SUITES, SrtpKeys
+from .keys import SrtpKeys
 from .libsrtp import Context
+from .mki import Identifier
 
 
 class Security:
@@ -39,6 +40,7 @@ class Security:
 
     def _expect(self, keys: SrtpKeys) -> None:
         self.keys = keys
+        self.identifier = Identifier.of(keys)
         self.inbound = Context(keys.suite, keys.receives, sends=False)
         self._proven = False
         self._guesses = _neighbours(keys.rollover)
@@ -46,16 +48,24 @@ class Security:
     @property
     def tag(self) -> int:
         """Bytes that protection adds to a packet."""
-        return SUITES[self.keys.suite][1]
+        return self.keys.tag
 
     def unprotect(self, packet: bytes, ssrc: int) -> bytes | None:
         """A single RTP packet in the clear; None when it is not genuine."""
+        if self.identifier is not None:
+            packet = self.identifier.cut(packet, rtcp=False) or b""
         opened = self.inbound.unprotect(packet)
         while opened is None and self.failed(ssrc):
             opened = self.inbound.unprotect(packet)
         if opened is not None:
             self.succeeded()
         return opened
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes | None:
+        """A compound packet in the clear; None when it is not genuine."""
+        if self.identifier is not None:
+            packet = self.identifier.cut(packet, rtcp=True) or b""
+        return self.inbound.unprotect_rtcp(packet)
 
     def succeeded(self) -> None:
         """A packet was genuine: the rollover count is right."""

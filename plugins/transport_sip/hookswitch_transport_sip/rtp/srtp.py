@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .endpoint import NOTHING
 from .libsrtp import Context, Pointer, Rows, lib
+from .mki import Identifiers
 from .receiver import Round
 from .security import Security
 
@@ -33,6 +34,7 @@ class Opener:
         self._addresses = np.zeros(capacity, np.int64)
         """Of the slot's context; 0 where nothing is protected."""
         self._unproven: set[int] = set()
+        self._identifiers = Identifiers(capacity)
         self._staging = staging
         self._rows = Rows(staging[:0])
 
@@ -43,6 +45,7 @@ class Opener:
             return
         self._known[slot] = security
         self._expect(slot, security.inbound)
+        self._identifiers.open(slot, security.identifier)
         self._unproven.add(slot)
 
     def close(self, slot: int) -> None:
@@ -50,6 +53,7 @@ class Opener:
         self.refused[slot] = 0
         self._handles[slot], self._addresses[slot] = None, 0
         self._known.pop(slot, None)
+        self._identifiers.close(slot)
         self._unproven.discard(slot)
 
     def _expect(self, slot: int, context: Context) -> None:
@@ -67,11 +71,13 @@ class Opener:
         kind = batch.datagrams[which, 1]
         rtcp = (kind >= 192) & (kind <= 223)
         if np.count_nonzero(rtcp):
-            self._open(batch, which[rtcp], lib.srtp_unprotect_rtcp)
+            self._open(batch, which[rtcp], rtcp=True)
             which = which[~rtcp]
-        self._open(batch, which, lib.srtp_unprotect)
+        self._open(batch, which, rtcp=False)
 
-    def _open(self, batch: Round, which: NDArray[np.intp], unprotect: Pointer) -> None:
+    def _open(self, batch: Round, which: NDArray[np.intp], *, rtcp: bool) -> None:
+        if self._identifiers:
+            which = self._identified(batch, which, rtcp=rtcp)
         if not len(which):
             return
         if len(self._rows.lengths) < len(batch.lengths):
@@ -79,10 +85,20 @@ class Opener:
         rows, slots = self._rows, batch.slots[which]
         rows.lengths[which] = batch.lengths[which]
         columns = (self._handles[slots], rows.data[which], rows.sizes[which])
+        unprotect = lib.srtp_unprotect_rtcp if rtcp else lib.srtp_unprotect
         status = _done(unprotect, *(column.tolist() for column in columns))
         batch.lengths[which] = np.where(status == 0, rows.lengths[which], NOTHING)
         if self._unproven or np.count_nonzero(status):
             self._judge(slots, batch, which, status)
+
+    def _identified(self, batch: Round, which: NDArray[np.intp], *, rtcp: bool) -> NDArray[np.intp]:
+        """The rows whose packets carry the identifier they should, if any, now without it."""
+        lengths, slots = batch.lengths, batch.slots[which]
+        missing = self._identifiers.cut(batch.datagrams, lengths, which, slots, rtcp=rtcp)
+        if np.count_nonzero(missing):
+            lengths[which[missing]] = NOTHING
+            self.refused[slots] += missing
+        return which[~missing]
 
     def _judge(
         self,
