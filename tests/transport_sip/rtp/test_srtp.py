@@ -12,6 +12,7 @@ from pylibsrtp import Policy
 from hookswitch.mixer.bank import BankError
 from hookswitch_transport_sip.rtp import libsrtp, rtcp
 from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
+from hookswitch_transport_sip.rtp.security import TRANSITION
 
 from .conftest import MU_LAW, Phone, Rig, tone
 
@@ -225,6 +226,75 @@ def test_another_key_of_theirs_in_the_middle_of_a_call(rig: Rig, wrapped: bool, 
         libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, 1)
     assert_heard(safe.say(50)[3 * 160 :], start=53 * 160)
     assert len(safe.hears()) == 100
+
+
+@pytest.mark.parametrize("suite", [SUITE, "AEAD_AES_128_GCM"])
+@pytest.mark.parametrize("lag", [1, 10, 300])
+def test_their_former_key_is_good_for_a_while(rig: Rig, suite: str, lag: int) -> None:
+    """They go on with it until they have our answer; nothing of what they say is lost."""
+    safe = Safe(rig, suite)
+    safe.phone.sequence = 65530  # wraps before the change
+    port = rig.open(safe.phone, srtp=keys(suite))
+    safe.say(20)
+    rig.bank.update(port, {"srtp": keys(suite, theirs="others", mki=b"\1")})
+    assert_heard(safe.say(lag), start=20 * 160)
+    others = bytes(key(suite, "others"))
+    policy = Policy(others, Policy.SSRC_SPECIFIC, safe.phone.ssrc, PROFILES[suite])
+    safe.seal, safe.mki = pylibsrtp.Session(policy), b"\1"
+    libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, 1)
+    assert_heard(safe.say(600), start=(20 + lag) * 160)
+    assert rig.bank._opener.refused[0] == 0
+    assert not rig.bank._opener._changing
+
+
+def test_their_former_key_is_not_good_for_ever(rig: Rig) -> None:
+    safe = Safe(rig)
+    port = rig.open(safe.phone, srtp=keys())
+    rig.bank.update(port, {"srtp": keys(theirs="others")})
+    safe.say(TRANSITION + 20)
+    assert rig.bank._opener.refused[0] == 20
+    safe.change(SUITE, "ours", "others")
+    heard = safe.say(50)
+    assert_heard(heard[10 * 160 :], start=(TRANSITION + 30) * 160)
+
+
+def test_both_keys_change_at_once(rig: Rig) -> None:
+    safe = Safe(rig)
+    port = rig.open(safe.phone, srtp=keys())
+    safe.say(20)
+    fresh = {"ssrc": 0x7777, "started_at": rig.now}
+    rig.bank.update(port, {"srtp": keys(ours="fresh", theirs="others"), **fresh})
+    assert_heard(safe.say(5), start=20 * 160)
+    safe.phone.received()
+    safe.change(SUITE, "fresh", "others")
+    assert_heard(safe.say(20), start=25 * 160)
+    assert len(safe.hears()) == 20
+    assert rig.bank._opener.refused[0] == 0
+
+
+def test_another_key_of_ours_is_another_source_and_nothing_else_changes(rig: Rig) -> None:
+    safe = Safe(rig)
+    port = rig.open(safe.phone, srtp=keys())
+    safe.say(20, level=1000.0)
+    assert len(safe.hears()) == 20
+    fresh = {"ssrc": 0x7777, "sequence": 500, "timestamp": 9000, "started_at": rig.now}
+    rig.bank.update(port, {"srtp": keys(ours="fresh"), **fresh})
+    (goodbye,) = [safe.unseal.unprotect_rtcp(each) for each in safe.phone.received_rtcp()]
+    assert rtcp.Goodbye((0xABCD,)) in rtcp.parse(goodbye)
+    inbound = Policy(bytes(key(SUITE, "fresh")), Policy.SSRC_ANY_INBOUND)
+    safe.unseal = pylibsrtp.Session(inbound)
+    packets = []
+    for second in range(6):
+        assert_heard(safe.say(50, level=1000.0), start=(20 + 50 * second) * 160)
+        packets += safe.hears()
+    heads = [(p[8:12].hex(), int.from_bytes(p[2:4], "big"), p[1] >> 7) for p in packets]
+    assert heads == [("00007777", 500 + i, i == 0) for i in range(300)]
+    reports = [safe.unseal.unprotect_rtcp(each) for each in safe.phone.received_rtcp()]
+    counted = [each for report in reports for each in rtcp.parse(report)]
+    assert counted
+    assert all(each.ssrc == 0x7777 and each.sender.packets <= 300 for each in counted)
+    assert rig.bank._numbers.packets[0] == 320
+    assert rig.bank._opener.refused[0] == 0
 
 
 def test_protection_may_begin_and_end(rig: Rig) -> None:

@@ -279,6 +279,30 @@ def test_another_key_by_another_offer() -> None:
     assert proto(ours.offer()) == "RTP/SAVP"
 
 
+def test_a_fresh_key_of_ours_by_an_offer_of_ours() -> None:
+    """One that fails changes nothing; one that is accepted may bring another key of theirs."""
+    ours = negotiation()
+    answer, before = ours.answer(description("RTP/SAVP", f"1 {CM_80} inline:{TEXT_80}"))
+    (first,) = crypto_lines(answer)
+    failed = crypto_lines(ours.offer(keys=SrtpKeys.generate()))
+    ours.abandon_offer()
+    assert ours.current == before
+    assert crypto_lines(ours.offer()) != failed
+    ours.abandon_offer()
+    (fresh,) = crypto_lines(ours.offer(keys=SrtpKeys.generate()))
+    assert fresh.suite == CM_80
+    assert len({first.key, failed[0].key, fresh.key}) == 3
+    theirs = base64.b64encode(bytes(range(1, 31))).decode()
+    agreed = ours.receive_answer(
+        description("RTP/SAVP", f"{fresh.tag} {CM_80} inline:{theirs}|2^20")
+    )
+    assert agreed.srtp is not None
+    assert agreed.srtp.sends == fresh.key
+    assert (agreed.srtp.receives, agreed.srtp.lifetime) == (bytes(range(1, 31)), 1 << 20)
+    again, _ = ours.answer(description("RTP/SAVP", f"1 {CM_80} inline:{theirs}"))
+    assert [each.key for each in crypto_lines(again)] == [fresh.key], "it stays"
+
+
 def test_keys_are_not_shown() -> None:
     _, agreed = negotiation().answer(description("RTP/SAVP", f"1 {CM_80} inline:{TEXT_80}"))
     shown = repr(agreed) + repr(Crypto.parse(f"1 {CM_80} inline:{TEXT_80}"))

@@ -49,6 +49,11 @@ class Identifier:
         return packet[:begin] + packet[end:]
 
 
+def without(identifier: Identifier | None, packet: bytes, *, rtcp: bool) -> bytes | None:
+    """A packet without the identifier that it should carry, if any; None if it does not."""
+    return packet if identifier is None else identifier.cut(packet, rtcp=rtcp)
+
+
 class Identifiers:
     """The identifiers of many ports, by slot; it is false while there are none."""
 

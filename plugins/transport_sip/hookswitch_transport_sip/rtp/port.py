@@ -27,6 +27,8 @@ class RtpPort:
     """Middle of the NTP time of the peer's last sender report, and when it came."""
     round_trip: float | None = None
     security: Security | None = None
+    sent_before: tuple[int, int] = 0, 0
+    """Packets and octets that were sent as another source."""
     started: bool = False
     timed_out: bool = False
     foreign: int = 0
