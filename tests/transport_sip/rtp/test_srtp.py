@@ -247,6 +247,21 @@ def test_their_former_key_is_good_for_a_while(rig: Rig, suite: str, lag: int) ->
     assert not rig.bank._opener._changing
 
 
+def test_their_count_is_told_again_under_another_key(rig: Rig) -> None:
+    """Else a restarted worker would not know it."""
+    safe = Safe(rig)
+    safe.phone.sequence = 65500
+    port = rig.open(safe.phone, srtp=keys())
+    safe.say(300)
+    assert [each["rollover"] for each in rig.data("srtp_rollover")] == [1]
+    rig.bank.update(port, {"srtp": keys(theirs="others")})
+    others = bytes(key(SUITE, "others"))
+    safe.seal = pylibsrtp.Session(Policy(others, Policy.SSRC_SPECIFIC, safe.phone.ssrc))
+    libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, 1)
+    safe.say(300)
+    assert [each["rollover"] for each in rig.data("srtp_rollover")] == [1, 1]
+
+
 def test_their_former_key_is_not_good_for_ever(rig: Rig) -> None:
     safe = Safe(rig)
     port = rig.open(safe.phone, srtp=keys())

@@ -133,6 +133,7 @@ class RtpBank:
         same_keys = new.srtp.same_as(old.srtp) if new.srtp else old.srtp is None
         if another_source or not same_keys:
             self._secure(known, self._rekeyed(known, new))
+            known.rollover = 0  # what was reported was that of the former key
         self._media.change(known, new)
         known.foreign = 0
         if (old.jitter_ms, old.jitter_max_ms) != (new.jitter_ms, new.jitter_max_ms):
