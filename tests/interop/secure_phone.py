@@ -92,7 +92,7 @@ class SecureVoice(RtpPeer):
                 continue
             super().datagram_received(plain, addr)
             return
-        self.refused += 1
+        self.refused += bool(self._unseals)  # the first may come before the answer
 
 
 OnReinvite = Literal["fresh key", "same key", "refuse"]
