@@ -55,8 +55,13 @@ class RtpPeer(Speaker):
                 "!BBHII", 0x80, 0, self.sent & 0xFFFF, self.sent * FRAME, self._ssrc
             )
             begin = self.sent * FRAME % len(self._say)
-            self._transport.sendto(header + self._say[begin : begin + FRAME], target)
+            packet = self.sealed(header + self._say[begin : begin + FRAME])
+            self._transport.sendto(packet, target)
             self.sent += 1
+
+    def sealed(self, packet: bytes) -> bytes:
+        """A packet as it is sent."""
+        return packet
 
     def heard_from(self, frequency: float, since: float, dbfs: float = -12.0) -> float | None:
         """When it first heard a tone, 200 ms of it in a row, after some time."""

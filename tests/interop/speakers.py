@@ -27,6 +27,9 @@ class Speaker(asyncio.DatagramProtocol):
         """Send the next packet, once it is known whereto."""
         raise NotImplementedError
 
+    def send(self, packet: bytes, target: tuple[str, int]) -> None:
+        self._transport.sendto(packet, target)
+
     def close(self) -> None:
         self._transport.close()
 

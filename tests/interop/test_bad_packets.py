@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,19 @@ async def test_noise_on_the_sip_and_rtp_ports(
         await caller.succeeded()
     async with sipp("options.xml", tmp_path, target=server.sip_port) as prober:
         await prober.succeeded()
+
+
+async def test_who_sends_a_messy_via_is_told(server: Server) -> None:
+    """RFC 4475 section 3.1.2.1: 400, to where it came from, with the Via as it was."""
+    loop = asyncio.get_running_loop()
+    transport, stranger = await loop.create_datagram_endpoint(Stranger, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    text = INVITE.format(port=port, number="messy")
+    via = "Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n"
+    messy = re.sub("Via: .*\r\n", via, text).replace("Contact: <", 'Contact: "Joe" <', 1)
+    messy = re.sub("(Contact: .*>)", r"\1;;;;", messy)
+    transport.sendto(messy.encode(), ("127.0.0.1", server.sip_port))
+    answer = (await stranger.answers_until(b"bad-messy"))[-1]
+    transport.close()
+    assert answer.startswith(b"SIP/2.0 400 Bad Request\r\n")
+    assert via.encode() in answer

@@ -167,11 +167,11 @@ KEY = base64.b64encode(bytes(range(30))).decode()
     [
         "",
         f"a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:{KEY}",
-        f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^31|1:4",
+        f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|1:4;inline:{KEY}|2:4",
         "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA",
         f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY} UNENCRYPTED_SRTP",
     ],
-    ids=["none", "suite", "identifier", "short", "unencrypted"],
+    ids=["none", "suite", "several", "short", "unencrypted"],
 )
 async def test_what_cannot_be_protected_is_refused(
     server: Server, api: Api, events: Events, tmp_path: Path, crypto: str

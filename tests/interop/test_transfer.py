@@ -37,14 +37,18 @@ def told(events: Events, leg: str) -> list[tuple[str, int | None]]:
 # -- asked for by us
 
 
-async def test_a_callee_is_transferred(api: Api, events: Events, tmp_path: Path) -> None:
-    fields = {"refer-to": f"&lt;{CAROL}&gt;"}
+@pytest.mark.parametrize("target", [CAROL, "sips:carol@127.0.0.1", f"{CAROL};transport=tcp"])
+async def test_a_callee_is_transferred(
+    api: Api, events: Events, tmp_path: Path, target: str
+) -> None:
+    """By whatever transport: it is the callee who calls there."""
+    fields = {"refer-to": f"&lt;{target}&gt;"}
     async with sipp("callee_is_transferred.xml", tmp_path, fields=fields) as callee:
         leg = await connected(api, events, callee)
-        answer = await api.post(f"/legs/{leg}/transfer", 202, target=CAROL)
+        answer = await api.post(f"/legs/{leg}/transfer", 202, target=target)
         assert answer["status"] == "transfer_initiated"
         initiated = await events.wait("leg.transfer_initiated", leg_id=leg)
-        assert (initiated["kind"], initiated["target"]) == ("blind", CAROL)
+        assert (initiated["kind"], initiated["target"]) == ("blind", target)
         assert (await events.ended(leg))["cdr"]["reason"] == "transfer_completed"
         await callee.succeeded()
     progress = [("progress", 100), ("progress", 180)]
@@ -338,19 +342,36 @@ async def test_the_server_dials_in_vain(
     assert told(heard, leg) == [("requested", None), ("failed", 486)]
 
 
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("tel:+15550100", "target: must be a sip: URI, such as sip:alice@example.com"),
+        ("sips:bob@127.0.0.1", "target: TLS is not configured (SIP_TLS_CERT)"),
+        ("sip:bob@127.0.0.1;transport=tls", "target: TLS is not configured (SIP_TLS_CERT)"),
+        ("sip:bob@127.0.0.1;transport=tcp", "target: TCP is not switched on (SIP_TCP_ENABLED)"),
+        (
+            "sip:bob@127.0.0.1;transport=tcp?Replaces=a%3Bto-tag%3D1%3Bfrom-tag%3D2",
+            "target: TCP is not switched on (SIP_TCP_ENABLED)",
+        ),
+    ],
+)
 async def test_the_server_cannot_dial(
-    dialling: Server, asked: Api, heard: Events, tmp_path: Path
+    dialling: Server, asked: Api, heard: Events, tmp_path: Path, target: str, why: str
 ) -> None:
+    """Neither a number nor by a transport that is off; the phone is told, and nobody is called."""
     async with sipp(
         "caller_transfers_in_vain.xml",
         tmp_path,
         target=dialling.sip_port,
-        fields=transferring("400 Bad Request", "tel:+15550100", pause=300),
+        fields=transferring("400 Bad Request", target, pause=300),
     ) as caller:
         leg = await in_room(asked, heard)
         await heard.ended(leg)
         await caller.succeeded()
     assert told(heard, leg) == [("requested", None), ("failed", 400)]
+    (failed,) = heard.of(leg, "leg.transfer_failed")
+    assert failed["error"] == why
+    assert not any(e.get("leg_type") == "sip_outbound" for e in heard.all)
 
 
 async def test_the_server_dials_to_replace_a_call_elsewhere(

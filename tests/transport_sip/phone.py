@@ -80,23 +80,23 @@ class Phone(asyncio.DatagramProtocol):
                 answered.set_result(response)
 
         digest = DigestClient("alice", password, lambda: "c0ffee") if password else None
-        self.agent.exchange(build, received, self._now(), hop=self.server, digest=digest)
-        self._settle()
+        self.agent.exchange(build, received, self.now(), hop=self.server, digest=digest)
+        self.settle()
         async with asyncio.timeout(10):
             return await answered
 
-    def call(self, caller: str, *headers: tuple[str, str]) -> OutboundCall:
+    def call(self, caller: str, *headers: tuple[str, str], offer: bytes = OFFER) -> OutboundCall:
         """Call the server."""
         target = Uri.parse("sip:service@example.com")
         call = self.agent.invite(
             target,
             NameAddr(Uri.parse(caller)),
-            OFFER,
-            self._now(),
+            offer,
+            self.now(),
             headers=headers,
             hop=self.server,
         )
-        self._settle()
+        self.settle()
         return call
 
     async def rings(self) -> InviteReceived:
@@ -109,29 +109,34 @@ class Phone(asyncio.DatagramProtocol):
                 self._news.clear()
                 await self._news.wait()
 
+    def handle(self, event: Event) -> None:
+        """Something happened: for phones that react at once."""
+
     def refuse(self, event: InviteReceived, status: int) -> None:
         """Refuse a call."""
-        event.call.reject(status, self._now())
-        self._settle()
+        event.call.reject(status, self.now())
+        self.settle()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.agent.receive_datagram(data, addr, ("", 0), self._now())
-        self._settle()
+        self.agent.receive_datagram(data, addr, ("", 0), self.now())
+        self.settle()
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._transport.close()
 
-    def _now(self) -> float:
+    def now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         for data, hop in self.agent.to_send():
             self._transport.sendto(data, hop.address)
         if events := self.agent.events():
             self.events += events
             self._news.set()
+            for event in events:
+                self.handle(event)
         if self._timer is not None:
             self._timer.cancel()
         due = self.agent.next_timer()
@@ -139,8 +144,8 @@ class Phone(asyncio.DatagramProtocol):
         self._timer = None if due is None else loop.call_at(due, self._timed_out)
 
     def _timed_out(self) -> None:
-        self.agent.handle_timer(self._now())
-        self._settle()
+        self.agent.handle_timer(self.now())
+        self.settle()
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ class SipCall(Call):
     def __init__(self, transport: SipTransport, leg: Leg, dialogue: Dialogue) -> None:
         self.leg = leg
         self.dialogue = dialogue
-        self.media: CallMedia | None = None
+        self._media: CallMedia | None = None
         self._transport = transport
         self._info = InfoSender(self._send_info, self._digits_failed)
         self.changing = asyncio.Lock()
@@ -60,6 +60,17 @@ class SipCall(Call):
     def dialogues(self) -> list[Dialogue]:
         """All it takes part in; a call to several targets has several."""
         return [self.dialogue]
+
+    @property
+    def media(self) -> CallMedia | None:
+        """None before there is any."""
+        return self._media
+
+    @media.setter
+    def media(self, media: CallMedia | None) -> None:
+        self._media = media
+        if media is not None:
+            media.on_worn_keys = self._replace_keys
 
     # -- what the kernel asks
 
@@ -198,6 +209,10 @@ class SipCall(Call):
         """Have the media be as agreed."""
         async with self.changing:
             await self.opened_media.apply(agreed)
+
+    def _replace_keys(self) -> None:
+        if self.dialogue.is_confirmed:  # else there is nothing to renegotiate yet
+            self.spawn(self.renegotiation.rekey())
 
     def _send_info(self, body: bytes, content_type: str) -> None:
         if self.dialogue.is_confirmed:  # else the call has just ended

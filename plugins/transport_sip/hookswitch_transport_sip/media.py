@@ -30,7 +30,7 @@ from .sdp.negotiation import AudioNegotiation
 from .sdp.session import SessionNegotiation
 from .settings import InbandDtmf, SipSettings
 from .sip.digit_sources import DigitSources
-from .totals import KeyLife, Totals
+from .totals import Age, KeyLife, Totals
 
 BANK = "hookswitch_transport_sip.rtp.bank:RtpBank"
 
@@ -95,6 +95,8 @@ class CallMedia:
         """RTP packets that held no audio we understand, so far."""
         self._told_misunderstood = False
         self._totals, self._key_life = Totals(), KeyLife()
+        self.on_worn_keys: Callable[[], None] = _unheard
+        """Called when the keys of SRTP should be replaced."""
 
     @property
     def agreed(self) -> NegotiatedAudio | None:
@@ -104,9 +106,11 @@ class CallMedia:
     async def apply(self, agreed: NegotiatedAudio) -> None:
         """Open the port, or change it. Raises CommandError, OSError (a name that is none)."""
         await self.text.apply(self.negotiation.text)
-        anew = self._needs_another_stream(agreed)
-        if anew:
+        anew = self._needs_another_port(agreed)
+        if anew or self._needs_another_source(agreed):
             self._numbers = _numbers()
+            if not agreed.direction.sends:
+                self._numbers["started_at"] = math.inf
         else:
             self._keep_count(agreed)
         params = await self._params(agreed)
@@ -147,21 +151,22 @@ class CallMedia:
             "started_at": now if sends else math.inf,
         }
 
-    def _needs_another_stream(self, agreed: NegotiatedAudio) -> bool:
-        """Whether what we send cannot go on: its rates change (RFC 7160), or our key does.
+    def _needs_another_port(self, agreed: NegotiatedAudio) -> bool:
+        """Whether what we send cannot go on: its rates change (RFC 7160)."""
+        if self._in_use is None:
+            return False
+        old, new = self._in_use.codec, agreed.codec
+        return (old.sample_rate, old.clock_rate) != (new.sample_rate, new.clock_rate)
 
-        A key that replaces another one begins with a source of its own, since peers differ in
-        whether the count of wrapped sequence numbers goes on.
+    def _needs_another_source(self, agreed: NegotiatedAudio) -> bool:
+        """Whether our key changes: another one begins with a source of its own.
+
+        Peers differ in whether the count of wrapped sequence numbers goes on.
         """
-        before = self._in_use
-        if before is None:
+        before = self._in_use.srtp if self._in_use else None
+        if before is None or agreed.srtp is None:
             return False
-        old, new = before.codec, agreed.codec
-        if (old.sample_rate, old.clock_rate) != (new.sample_rate, new.clock_rate):
-            return True
-        if before.srtp is None or agreed.srtp is None:
-            return False
-        return before.srtp.sends != agreed.srtp.sends
+        return before.sends != agreed.srtp.sends
 
     @property
     def takes_events(self) -> bool:
@@ -238,9 +243,7 @@ class CallMedia:
         if report.kind == "stats":
             report = PortReport(report.port, report.kind, self._totals.add(report.data))
             self.discarded = report.data["packets_discarded"]
-            keys = self._in_use.srtp if self._in_use else None
-            if self._key_life.is_over(keys, report.data["packets_received"] + self.discarded):
-                self._leg.hang_up("srtp_key_expired")
+            self._watch_keys(report.data)
         elif report.kind == "digit":
             source = "tones" if report.data.get("tones") else "events"
             if not self.is_new_digit(str(report.data["digit"]), source):
@@ -249,6 +252,15 @@ class CallMedia:
             self._switch.spawn(self._wait_again())
             return
         self._leg.on_report(report)
+
+    def _watch_keys(self, data: Mapping[str, Any]) -> None:
+        keys = self._in_use.srtp if self._in_use else None
+        received = data["packets_received"] + self.discarded
+        age = self._key_life.age(keys, received, data["packets_sent"])
+        if age is Age.WORN:
+            self.on_worn_keys()
+        elif age is Age.OVER:
+            self._leg.hang_up("srtp_key_expired")
 
     def _misunderstood(self, payload_type: int) -> None:
         """The peer sends what was not agreed on. Told once, also where a worker is started anew."""
@@ -312,11 +324,19 @@ def _spoken_all_the_time(fmtp: str) -> str:
     return re.sub(r"\busedtx\s*=\s*1\b", "usedtx=0", fmtp, flags=re.IGNORECASE)
 
 
+def _unheard() -> None:
+    """Nobody renegotiates yet."""
+
+
 def _numbers() -> dict[str, int | float]:
-    """Where a stream of ours begins (RFC 3550 section 5.1: at random)."""
+    """Where a stream of ours begins (RFC 3550 section 5.1: at random).
+
+    Not near the end of the range: who misses the first packets under SRTP takes the count of rounds
+    to be zero (RFC 3711 section 3.3.1).
+    """
     return {
         "ssrc": secrets.randbits(32),
-        "sequence": secrets.randbits(16),
+        "sequence": secrets.randbits(15),
         "timestamp": secrets.randbits(32),
         "started_at": time.monotonic(),
     }

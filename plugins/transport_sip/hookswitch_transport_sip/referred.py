@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -112,7 +113,7 @@ class Referred:
             new = await self._transport.originate(self._request())
         except HookswitchError as error:
             status = 400 if isinstance(error, BadRequest) else 503
-            self._report(status, None, str(error))
+            self._report(status, None, re.sub("^to: ", "target: ", str(error)))
             return
         new.role, new.muted, new.deaf = leg.role, leg.muted, leg.deaf
         cast(Watched, new.call).watch = self._told

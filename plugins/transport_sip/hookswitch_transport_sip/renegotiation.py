@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hookswitch.plugin import Conflict
 
 from .media import MEDIA_ERRORS
+from .rtp.keys import SrtpKeys
 from .sdp.audio import NegotiatedAudio
 from .sdp.direction import Direction
 from .sdp.errors import NotAcceptable
@@ -34,17 +35,20 @@ class Renegotiation:
 
     # -- ours
 
-    async def offer(self, direction: Callable[[], Direction], agreed: OnAgreed) -> None:
+    async def offer(
+        self, direction: Callable[[], Direction], agreed: OnAgreed, **changes: Any
+    ) -> None:
         """Offer the session anew, in a direction chosen when the offer is made.
 
-        ``agreed`` is told before any later change. Raises one of `MEDIA_ERRORS` when it fails: the
-        session is as before.
+        ``changes`` are fields of `LocalAudio`. ``agreed`` is told before any later change. Raises
+        one of `MEDIA_ERRORS` when it fails: the session is as before.
         """
         async with self._turn:
             media = self._call.opened_media
             negotiation = media.negotiation
             proposal = Proposal(
-                lambda: negotiation.offer(direction=direction()), negotiation.abandon_offer
+                lambda: negotiation.offer(direction=direction(), **changes),
+                negotiation.abandon_offer,
             )
             event = await self._ask(proposal)
             if isinstance(event, ReinviteFailed):
@@ -70,6 +74,17 @@ class Renegotiation:
             await self.offer(lambda: hold.offered(hold.ours), hold.note_answer)
         except MEDIA_ERRORS as error:
             self._call.leg.log.info("the session was not refreshed: %s", error)
+
+    async def rekey(self) -> None:
+        """Offer the session with a fresh key for what we send; the answer may bring another too.
+
+        If that fails, the keys in use are good until the end of their lifetime.
+        """
+        hold, keys = self._call.hold_state, SrtpKeys.generate()
+        try:
+            await self.offer(lambda: hold.offered(hold.ours), hold.note_answer, keys=keys)
+        except MEDIA_ERRORS as error:
+            self._call.leg.log.warning("the keys of SRTP were not replaced: %s", error)
 
     def handle(self, event: ReinviteAnswered | ReinviteFailed) -> None:
         """Our re-INVITE got its final response."""

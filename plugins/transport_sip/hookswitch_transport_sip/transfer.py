@@ -75,6 +75,7 @@ class Transfer:
 
 
 def _target(text: str) -> Uri:
+    """Whom the peer is to call: by any transport, since what we have does not matter to it."""
     try:
         uri = Uri.parse(text)
     except ParseError as error:

@@ -12,6 +12,7 @@ from pylibsrtp import Policy
 from hookswitch.mixer.bank import BankError
 from hookswitch_transport_sip.rtp import libsrtp, rtcp
 from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
+from hookswitch_transport_sip.rtp.security import TRANSITION
 
 from .conftest import MU_LAW, Phone, Rig, tone
 
@@ -38,11 +39,24 @@ def keys(suite: str = SUITE, ours: str = "ours", theirs: str = "theirs", **more)
     return SrtpKeys(suite, key(suite, ours), key(suite, theirs), **more)
 
 
+def identified(packet: bytes, mki: bytes, suite: str, *, rtcp: bool = False) -> bytes:
+    """With an identifier where RFC 3711 and RFC 7714 have it."""
+    tag = 0 if suite.startswith("AEAD") else 10 if rtcp else SUITES[suite][1]
+    return packet[: len(packet) - tag] + mki + packet[len(packet) - tag :]
+
+
 class Safe:
     """The other end: what the phone says is sealed, what it hears is opened."""
 
-    def __init__(self, rig: Rig, suite: str = SUITE, ours: str = "ours", theirs: str = "theirs"):
-        self.rig, self.phone = rig, rig.phone()
+    def __init__(
+        self,
+        rig: Rig,
+        suite: str = SUITE,
+        ours: str = "ours",
+        theirs: str = "theirs",
+        mki: bytes = b"",
+    ):
+        self.rig, self.phone, self.suite, self.mki = rig, rig.phone(), suite, mki
         self.change(suite, ours, theirs)
 
     def change(self, suite: str, ours: str, theirs: str) -> None:
@@ -55,9 +69,12 @@ class Safe:
         """Talk for some ticks; answers what the bank gave the engine."""
         heard = []
         for _ in range(ticks):
-            self.phone.send(self.seal.protect(self.phone.tone_packet()))
+            self.phone.send(self.sealed(self.phone.tone_packet()))
             heard.append(self.rig.tick(np.full(160, level))[0])
         return np.concatenate(heard)
+
+    def sealed(self, packet: bytes) -> bytes:
+        return identified(self.seal.protect(packet), self.mki, self.suite)
 
     def hears(self) -> list[bytes]:
         return [self.unseal.unprotect(packet) for packet in self.phone.received()]
@@ -137,6 +154,63 @@ def test_reports_are_protected_too(rig: Rig) -> None:
     assert rig.bank._by_slot[0].last_report is not None
 
 
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("mki", [b"\1", b"\0\0\0\1", bytes(range(128))])
+def test_packets_with_an_identifier_are_heard(rig: Rig, suite: str, mki: bytes) -> None:
+    """Theirs carry one, as their key has it; ours do not."""
+    safe = Safe(rig, suite, mki=mki)
+    rig.open(safe.phone, srtp=keys(suite, mki=mki))
+    assert_heard(safe.say(50, level=1000.0))
+    assert len(safe.hears()) == 50
+    info = rtcp.SenderInfo(rtcp.ntp_time(0), 0, 0, 0)
+    mine = rtcp.build(safe.phone.ssrc, "phone", info, (), bye=False)
+    report = identified(safe.seal.protect_rtcp(mine), mki, suite, rtcp=True)
+    address = rig.kept["port0"][1].getsockname()[:2]
+    safe.phone.rtcp.sendto(safe.seal.protect_rtcp(mine), address)
+    safe.say(10)
+    assert rig.bank._by_slot[0].last_report is None
+    safe.phone.rtcp.sendto(report, address)
+    safe.say(10)
+    assert rig.bank._by_slot[0].last_report is not None
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_reports_with_an_identifier_may_come_beside_the_audio(rig: Rig, suite: str) -> None:
+    safe = Safe(rig, suite, mki=b"\0\7")
+    rig.open(safe.phone, srtp=keys(suite, mki=b"\0\7"), rtcp_mux=True)
+    safe.say(10)
+    info = rtcp.SenderInfo(rtcp.ntp_time(0), 0, 0, 0)
+    mine = rtcp.build(safe.phone.ssrc, "phone", info, (), bye=False)
+    safe.phone.send(identified(safe.seal.protect_rtcp(mine), b"\0\7", suite, rtcp=True))
+    safe.say(1)
+    assert rig.bank._by_slot[0].last_report is not None
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\0\0\0\2", b"\1"])
+def test_a_packet_without_its_identifier_is_refused(rig: Rig, wrong: bytes) -> None:
+    safe = Safe(rig, mki=wrong)
+    port = rig.open(safe.phone, srtp=keys(mki=b"\0\0\0\1"))
+    safe.phone.send(b"\x80\x00\0")
+    assert not safe.say(10).any()
+    assert rig.bank._opener.refused[0] == 11
+    rig.bank.update(port, {"srtp": keys(mki=wrong)})
+    assert_heard(safe.say(20)[2 * 160 :], start=12 * 160)
+
+
+def test_who_has_an_identifier_and_who_has_none_side_by_side(rig: Rig) -> None:
+    kinds = [(SUITE, b""), ("AES_CM_128_HMAC_SHA1_32", b"\1\2\3"), ("AEAD_AES_128_GCM", b"\5")]
+    safes = [Safe(rig, suite, mki=mki) for suite, mki in kinds]
+    for row, (safe, (suite, mki)) in enumerate(zip(safes, kinds, strict=True)):
+        rig.open(safe.phone, row=row, srtp=keys(suite, mki=mki))
+    heard = []
+    for _ in range(20):
+        for safe in safes:
+            safe.phone.send(safe.sealed(safe.phone.tone_packet()))
+        heard.append(rig.tick()[:3])
+    for row in range(3):
+        assert_heard(np.concatenate([each[row] for each in heard]))
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("anew", [False, True])
 def test_another_key_of_theirs_in_the_middle_of_a_call(rig: Rig, wrapped: bool, anew: bool) -> None:
@@ -152,6 +226,90 @@ def test_another_key_of_theirs_in_the_middle_of_a_call(rig: Rig, wrapped: bool, 
         libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, 1)
     assert_heard(safe.say(50)[3 * 160 :], start=53 * 160)
     assert len(safe.hears()) == 100
+
+
+@pytest.mark.parametrize("suite", [SUITE, "AEAD_AES_128_GCM"])
+@pytest.mark.parametrize("lag", [1, 10, 300])
+def test_their_former_key_is_good_for_a_while(rig: Rig, suite: str, lag: int) -> None:
+    """They go on with it until they have our answer; nothing of what they say is lost."""
+    safe = Safe(rig, suite)
+    safe.phone.sequence = 65530  # wraps before the change
+    port = rig.open(safe.phone, srtp=keys(suite))
+    safe.say(20)
+    rig.bank.update(port, {"srtp": keys(suite, theirs="others", mki=b"\1")})
+    assert_heard(safe.say(lag), start=20 * 160)
+    others = bytes(key(suite, "others"))
+    policy = Policy(others, Policy.SSRC_SPECIFIC, safe.phone.ssrc, PROFILES[suite])
+    safe.seal, safe.mki = pylibsrtp.Session(policy), b"\1"
+    libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, 1)
+    assert_heard(safe.say(600), start=(20 + lag) * 160)
+    assert rig.bank._opener.refused[0] == 0
+    assert not rig.bank._opener._changing
+
+
+def test_their_count_is_told_again_under_another_key(rig: Rig) -> None:
+    """Else a restarted worker would not know it."""
+    safe = Safe(rig)
+    safe.phone.sequence = 65500
+    port = rig.open(safe.phone, srtp=keys())
+    safe.say(300)
+    assert [each["rollover"] for each in rig.data("srtp_rollover")] == [1]
+    rig.bank.update(port, {"srtp": keys(theirs="others")})
+    others = bytes(key(SUITE, "others"))
+    safe.seal = pylibsrtp.Session(Policy(others, Policy.SSRC_SPECIFIC, safe.phone.ssrc))
+    libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, 1)
+    safe.say(300)
+    assert [each["rollover"] for each in rig.data("srtp_rollover")] == [1, 1]
+
+
+def test_their_former_key_is_not_good_for_ever(rig: Rig) -> None:
+    safe = Safe(rig)
+    port = rig.open(safe.phone, srtp=keys())
+    rig.bank.update(port, {"srtp": keys(theirs="others")})
+    safe.say(TRANSITION + 20)
+    assert rig.bank._opener.refused[0] == 20
+    safe.change(SUITE, "ours", "others")
+    heard = safe.say(50)
+    assert_heard(heard[10 * 160 :], start=(TRANSITION + 30) * 160)
+
+
+def test_both_keys_change_at_once(rig: Rig) -> None:
+    safe = Safe(rig)
+    port = rig.open(safe.phone, srtp=keys())
+    safe.say(20)
+    fresh = {"ssrc": 0x7777, "started_at": rig.now}
+    rig.bank.update(port, {"srtp": keys(ours="fresh", theirs="others"), **fresh})
+    assert_heard(safe.say(5), start=20 * 160)
+    safe.phone.received()
+    safe.change(SUITE, "fresh", "others")
+    assert_heard(safe.say(20), start=25 * 160)
+    assert len(safe.hears()) == 20
+    assert rig.bank._opener.refused[0] == 0
+
+
+def test_another_key_of_ours_is_another_source_and_nothing_else_changes(rig: Rig) -> None:
+    safe = Safe(rig)
+    port = rig.open(safe.phone, srtp=keys())
+    safe.say(20, level=1000.0)
+    assert len(safe.hears()) == 20
+    fresh = {"ssrc": 0x7777, "sequence": 500, "timestamp": 9000, "started_at": rig.now}
+    rig.bank.update(port, {"srtp": keys(ours="fresh"), **fresh})
+    (goodbye,) = [safe.unseal.unprotect_rtcp(each) for each in safe.phone.received_rtcp()]
+    assert rtcp.Goodbye((0xABCD,)) in rtcp.parse(goodbye)
+    inbound = Policy(bytes(key(SUITE, "fresh")), Policy.SSRC_ANY_INBOUND)
+    safe.unseal = pylibsrtp.Session(inbound)
+    packets = []
+    for second in range(6):
+        assert_heard(safe.say(50, level=1000.0), start=(20 + 50 * second) * 160)
+        packets += safe.hears()
+    heads = [(p[8:12].hex(), int.from_bytes(p[2:4], "big"), p[1] >> 7) for p in packets]
+    assert heads == [("00007777", 500 + i, i == 0) for i in range(300)]
+    reports = [safe.unseal.unprotect_rtcp(each) for each in safe.phone.received_rtcp()]
+    counted = [each for report in reports for each in rtcp.parse(report)]
+    assert counted
+    assert all(each.ssrc == 0x7777 and each.sender.packets <= 300 for each in counted)
+    assert rig.bank._numbers.packets[0] == 320
+    assert rig.bank._opener.refused[0] == 0
 
 
 def test_protection_may_begin_and_end(rig: Rig) -> None:

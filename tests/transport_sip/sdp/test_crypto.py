@@ -56,20 +56,40 @@ def proto(sdp: bytes) -> str:
 @pytest.mark.parametrize(
     ("value", "lifetime", "mki"),
     [
-        (f"1 {CM_80} inline:{TEXT_80}", None, 0),
-        (f"7 {CM_80} inline:{TEXT_80}|2^20", 1 << 20, 0),
-        (f"7 {CM_80} inline:{TEXT_80}|1048576", 1048576, 0),
-        (f"7 {CM_80} inline:{TEXT_80}|2^31|1:4", 1 << 31, 4),
-        (f"7 {CM_80} inline:{TEXT_80}|1:1", None, 1),
-        (f"7 {CM_80} INLINE:{TEXT_80.rstrip('=')}", None, 0),
-        (f"7 {CM_80} inline:{TEXT_80}|1:1;inline:{TEXT_80}|2:1", None, 1),
+        (f"1 {CM_80} inline:{TEXT_80}", None, b""),
+        (f"7 {CM_80} inline:{TEXT_80}|2^20", 1 << 20, b""),
+        (f"7 {CM_80} inline:{TEXT_80}|1048576", 1048576, b""),
+        (f"7 {CM_80} inline:{TEXT_80}|2^31|1:4", 1 << 31, b"\0\0\0\1"),
+        (f"7 {CM_80} inline:{TEXT_80}|258:2", None, b"\1\2"),
+        (f"7 {CM_80} inline:{TEXT_80}|1:128", None, bytes(127) + b"\1"),
+        (f"7 {CM_80} INLINE:{TEXT_80.rstrip('=')}", None, b""),
     ],
 )
-def test_lines_are_read(value: str, lifetime: int | None, mki: int) -> None:
+def test_lines_are_read(value: str, lifetime: int | None, mki: bytes) -> None:
     crypto = Crypto.parse(value)
     assert (crypto.suite, crypto.key) == (CM_80, KEY_80)
     assert (crypto.lifetime, crypto.mki) == (lifetime, mki)
-    assert crypto.is_usable is (mki == 0)
+    assert crypto.is_usable
+
+
+def test_of_several_keys_none_is_taken() -> None:
+    crypto = Crypto.parse(f"7 {CM_80} inline:{TEXT_80}|1:1;inline:{TEXT_80}|2:1")
+    assert (crypto.key, crypto.mki, crypto.several) == (KEY_80, b"\1", True)
+    assert not crypto.is_usable
+
+
+def test_an_identifier_is_of_their_packets_and_not_of_ours() -> None:
+    ours = negotiation()
+    offer = description("RTP/SAVP", f"1 {CM_80} inline:{TEXT_80}|2^20|1:4")
+    answer, agreed = ours.answer(offer)
+    assert agreed.srtp is not None
+    assert (agreed.srtp.mki, agreed.srtp.receives) == (b"\0\0\0\1", KEY_80)
+    (line,) = crypto_lines(answer)
+    assert (line.mki, line.lifetime) == (b"", None)
+    ours = negotiation("required")
+    (mine,) = (each for each in crypto_lines(ours.offer()) if each.suite == CM_80)
+    back = description("RTP/SAVP", f"{mine.tag} {CM_80} inline:{TEXT_80}|7:1")
+    assert ours.receive_answer(back).srtp == SrtpKeys(CM_80, mine.key, KEY_80, mki=b"\7")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +99,9 @@ def test_a_key_that_wears_out_at_once_is_not_accepted(life: str, usable: bool) -
     assert Crypto.parse(f"1 {CM_80} inline:{TEXT_80}|{life}").is_usable is usable
 
 
-@pytest.mark.parametrize("unwanted", ["|2^31|1:4", "|2^10", " KDR=3", " UNAUTHENTICATED_SRTP"])
+@pytest.mark.parametrize(
+    "unwanted", [f"|1:4;inline:{TEXT_80}|2:4", "|2^10", " KDR=3", " UNAUTHENTICATED_SRTP"]
+)
 def test_another_line_is_taken_instead_of_one_that_asks_too_much(unwanted: str) -> None:
     ours = negotiation()
     lines = (f"1 {CM_80} inline:{TEXT_80}{unwanted}", f"2 {GCM} inline:{TEXT_256}|2^48 WSH=256")
@@ -87,7 +109,7 @@ def test_another_line_is_taken_instead_of_one_that_asks_too_much(unwanted: str) 
     assert agreed.srtp is not None
     assert (agreed.srtp.suite, agreed.srtp.lifetime) == (GCM, 1 << 48)
     (line,) = crypto_lines(answer)
-    assert (line.tag, line.suite, line.lifetime, line.mki) == (2, GCM, None, 0)
+    assert (line.tag, line.suite, line.lifetime, line.mki) == (2, GCM, None, b"")
     with pytest.raises(NotAcceptable):
         negotiation().answer(description("RTP/SAVP", lines[0]))
 
@@ -104,6 +126,12 @@ def test_another_line_is_taken_instead_of_one_that_asks_too_much(unwanted: str) 
         f"1 {CM_80} inline:{TEXT_80}|2^49",
         f"1 {CM_80} inline:{TEXT_80}|0",
         f"1 {CM_80} inline:{TEXT_80}|soon",
+        f"1 {CM_80} inline:{TEXT_80}|256:1",
+        f"1 {CM_80} inline:{TEXT_80}|1:0",
+        f"1 {CM_80} inline:{TEXT_80}|1:129",
+        f"1 {CM_80} inline:{TEXT_80}|:4",
+        f"1 {CM_80} inline:{TEXT_80}|1:",
+        f"1 {CM_80} inline:{TEXT_80}|1:2:3",
         f"1 {CM_80} inline:{TEXT_80};inline:{TEXT_80}",
     ],
 )
@@ -150,9 +178,9 @@ def test_who_insists_is_answered_with_protection(srtp: Srtp, what: str) -> None:
     """The first line that suits us counts, under its tag; the answer has our own key."""
     ours = negotiation(srtp)
     unknown = f"1 AES_256_CM_HMAC_SHA1_80 inline:{TEXT_256}"
-    with_mki = f"2 {CM_80} inline:{TEXT_80}|2^31|1:1"
+    two = f"2 {CM_80} inline:{TEXT_80}|2^31|1:1;inline:{TEXT_80}|2^31|2:1"
     sdp, agreed = ours.answer(
-        description(what, unknown, with_mki, f"3 {CM_80} inline:{TEXT_80}", f"4 {GCM} inline:x")
+        description(what, unknown, two, f"3 {CM_80} inline:{TEXT_80}", f"4 {GCM} inline:x")
     )
     assert proto(sdp) == what
     (line,) = crypto_lines(sdp)
@@ -169,7 +197,7 @@ def test_who_insists_is_answered_with_protection(srtp: Srtp, what: str) -> None:
         [],
         [f"1 AES_256_CM_HMAC_SHA1_80 inline:{TEXT_256}"],
         [f"1 {CM_80} inline:{TEXT_256}"],
-        [f"1 {CM_80} inline:{TEXT_80}|1:4"],
+        [f"1 {CM_80} inline:{TEXT_80}|1:4;inline:{TEXT_80}|2:4"],
         ["nonsense"],
     ],
 )
@@ -249,6 +277,30 @@ def test_another_key_by_another_offer() -> None:
     assert second.srtp.receives == other
     assert second.srtp.sends == first.srtp.sends, "our own key stays, and its count with it"
     assert proto(ours.offer()) == "RTP/SAVP"
+
+
+def test_a_fresh_key_of_ours_by_an_offer_of_ours() -> None:
+    """One that fails changes nothing; one that is accepted may bring another key of theirs."""
+    ours = negotiation()
+    answer, before = ours.answer(description("RTP/SAVP", f"1 {CM_80} inline:{TEXT_80}"))
+    (first,) = crypto_lines(answer)
+    failed = crypto_lines(ours.offer(keys=SrtpKeys.generate()))
+    ours.abandon_offer()
+    assert ours.current == before
+    assert crypto_lines(ours.offer()) != failed
+    ours.abandon_offer()
+    (fresh,) = crypto_lines(ours.offer(keys=SrtpKeys.generate()))
+    assert fresh.suite == CM_80
+    assert len({first.key, failed[0].key, fresh.key}) == 3
+    theirs = base64.b64encode(bytes(range(1, 31))).decode()
+    agreed = ours.receive_answer(
+        description("RTP/SAVP", f"{fresh.tag} {CM_80} inline:{theirs}|2^20")
+    )
+    assert agreed.srtp is not None
+    assert agreed.srtp.sends == fresh.key
+    assert (agreed.srtp.receives, agreed.srtp.lifetime) == (bytes(range(1, 31)), 1 << 20)
+    again, _ = ours.answer(description("RTP/SAVP", f"1 {CM_80} inline:{theirs}"))
+    assert [each.key for each in crypto_lines(again)] == [fresh.key], "it stays"
 
 
 def test_keys_are_not_shown() -> None:

@@ -39,7 +39,7 @@ class Network:
         self.sent: list[tuple[Address, bytes]] = []
         self.slow: dict[Address, float] = {}
         """Seconds that everything an address sends is late."""
-        self._targets: list[tuple[Address, bytes, Address]] = []
+        self.targets: list[tuple[Address, bytes, Address]] = []
         self.react: dict[Address, Callable[[Event], None]] = {}
         self.drop: Callable[[bytes], bool] = lambda data: False
         self.dns: dict[Question, list[Record]] = {}
@@ -96,7 +96,7 @@ class Network:
 
     def _launch(self, data: bytes, source: Address, target: Address) -> None:
         self.sent.append((source, data))
-        self._targets.append((source, data, target))
+        self.targets.append((source, data, target))
         if self.drop(data):
             return
         for _ in range(1 + (self.random.random() < self.copies)):
@@ -145,7 +145,7 @@ class Network:
     def flights(self, address: Address, method: str) -> Iterator[str]:
         """Where the requests of an agent went, retransmissions left out."""
         seen = set()
-        for source, data, target in self._targets:
+        for source, data, target in self.targets:
             if source == address and data.startswith(method.encode()) and data not in seen:
                 seen.add(data)
                 yield target[0]

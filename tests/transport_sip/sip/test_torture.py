@@ -10,7 +10,7 @@ from hookswitch_transport_sip.sip.errors import ParseError
 from hookswitch_transport_sip.sip.message import Request, Response
 from hookswitch_transport_sip.sip.parser import parse
 
-from .outcome import REGISTERS, RINGS, SILENCE, let_go, outcome_of
+from .outcome import REGISTERS, RINGS, SILENCE, STRANGER, let_go, outcome_of
 from .pair import B
 
 SDP = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nt=0 0\n"
@@ -269,7 +269,6 @@ OUTCOMES |= {
     "badvers": 505,
     "bigcode": SILENCE,
     "scalarlg": SILENCE,
-    "badinv01": SILENCE,  # its Via cannot be read, so nobody knows where an answer would go
 }
 
 
@@ -297,6 +296,19 @@ def test_what_a_refusal_names() -> None:
     assert b"Accept: application/sdp" in net.sent[0][1]
     net, _ = outcome_of(VALID["mpart01"])
     assert b"Allow: INVITE" in net.sent[0][1]
+
+
+def test_who_sends_a_messy_via_gets_it_back() -> None:
+    """Where it came from: what it says of where an answer goes cannot be read."""
+    net, outcome = outcome_of(INVALID["badinv01"])
+    assert outcome == 400
+    ((_, data, target),) = net.targets
+    assert target == STRANGER
+    lines = data.split(b"\r\n")
+    assert b"Via: SIP/2.0/UDP 192.0.2.15;;,;,," in lines
+    assert lines[0] == b"SIP/2.0 400 Bad Request"
+    with pytest.raises(ParseError):
+        parse(INVALID["badinv01"])
 
 
 def test_short_tortuous_invite() -> None:

@@ -169,6 +169,20 @@ def test_protected_text_is_read_by_who_has_the_keys() -> None:
     assert exchange(bob, alice, BOB, 1.1) == "yes"
 
 
+def test_text_with_a_key_identifier_is_read_and_none_without_it() -> None:
+    alice = protected(BOB, 1, keys("a", "b"))
+    bob = protected(ALICE, 2, replace(keys("b", "a"), mki=b"\0\1"))
+    alice.write("hi", 1.0)
+    (bare, _), (sealed, _) = alice.to_send()
+    tag = 10
+    assert bob.receive(bare, ALICE, 1.0) == ""
+    assert bob.receive(sealed[:-tag] + b"\0\2" + sealed[-tag:], ALICE, 1.0) == ""
+    assert bob.refused == 2
+    assert bob.receive(sealed[:-tag] + b"\0\1" + sealed[-tag:], ALICE, 1.0) == "hi"
+    bob.write("ho", 1.0)
+    assert exchange(bob, alice, BOB, 1.1) == "ho", "ours carry none"
+
+
 def test_text_under_a_key_that_has_expired_is_not_read() -> None:
     alice = protected(BOB, 1, keys("a", "b"))
     bob = protected(ALICE, 2, replace(keys("b", "a"), lifetime=3))

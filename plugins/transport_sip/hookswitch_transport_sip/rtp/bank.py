@@ -125,8 +125,15 @@ class RtpBank:
         old, new, slot = known.params, known.params.merged(params), known.slot
         if new.clock_rate != old.clock_rate:
             raise BankError("clock_rate cannot change; open another port")
-        if not (new.srtp.same_as(old.srtp) if new.srtp else old.srtp is None):
+        another_source = new.ssrc != old.ssrc
+        if another_source:
+            now = self._clock()
+            self._supervision.change_source(known, now)
+            self._numbers.begin(slot, *new.numbers_at(now))
+        same_keys = new.srtp.same_as(old.srtp) if new.srtp else old.srtp is None
+        if another_source or not same_keys:
             self._secure(known, self._rekeyed(known, new))
+            known.rollover = 0  # what was reported was that of the former key
         self._media.change(known, new)
         known.foreign = 0
         if (old.jitter_ms, old.jitter_max_ms) != (new.jitter_ms, new.jitter_max_ms):
@@ -328,15 +335,21 @@ class RtpBank:
         self._opener.open(port.slot, security)
 
     def _rekeyed(self, port: RtpPort, params: RtpParams) -> Security | None:
-        """Contexts for new keys; the rounds of sequence numbers go on."""
-        if params.srtp is None:
+        """Contexts for new keys, or another source; the rounds of sequence numbers go on."""
+        security, keys = port.security, params.srtp
+        if keys is None:
             return None
-        heard = int(self._intake.sequences.ssrc[port.slot])
-        rollover = port.security.rollover(heard) if port.security else None
-        keys = replace(params.srtp, rollover=rollover)
-        if port.security is not None and port.security.rekey(keys):
-            return port.security
-        return Security(keys, params.ssrc, int(self._numbers.sequence[port.slot]))
+        sequence = int(self._numbers.sequence[port.slot])
+        if security is None:
+            return Security(keys, params.ssrc, sequence)
+        known = security.rollover(int(self._intake.sequences.ssrc[port.slot]))
+        before = security.keys
+        keys = replace(keys, rollover=before.rollover if known is None else known)
+        ours = (before.suite, before.sends, port.params.ssrc)
+        if (keys.suite, keys.sends, params.ssrc) != ours:
+            security.send_under(keys, params.ssrc, sequence)
+        security.rekey(keys)
+        return security
 
     def _known(self, port: str) -> RtpPort:
         try:

@@ -20,6 +20,9 @@ SUITES = {
 In order of preference: AES-GCM is the safest, and with AES instructions the cheapest.
 """
 
+LONGEST_MKI = 128
+"""Bytes of a master key identifier (RFC 4568 section 6.1)."""
+
 
 class Secret(bytes):
     """Bytes that no log shows."""
@@ -34,7 +37,8 @@ class SrtpKeys:
 
     ``rollover`` is how often the peer's sequence numbers have wrapped, where that is known.
     ``lifetime`` is how many packets the peer may protect under its key, None as many as the suite
-    has it, which no call lasts long enough for.
+    has it, which no call lasts long enough for. ``mki`` is the identifier of its key that the
+    peer's packets carry.
     """
 
     suite: str
@@ -42,6 +46,7 @@ class SrtpKeys:
     receives: Secret
     rollover: int | None = None
     lifetime: int | None = None
+    mki: bytes = b""
 
     def __post_init__(self) -> None:
         if self.suite not in SUITES:
@@ -66,5 +71,17 @@ class SrtpKeys:
 
     def same_as(self, other: SrtpKeys | None) -> bool:
         """Whether the same streams go on under the same keys."""
-        mine = (self.suite, self.sends, self.receives)
-        return other is not None and mine == (other.suite, other.sends, other.receives)
+        if other is None:
+            return False
+        mine = (self.suite, self.sends, self.receives, self.mki)
+        return mine == (other.suite, other.sends, other.receives, other.mki)
+
+    @property
+    def tag(self) -> int:
+        """Bytes that protection adds to an RTP packet of ours."""
+        return SUITES[self.suite][1]
+
+    @property
+    def is_aead(self) -> bool:
+        """Whether encrypting and authenticating are one (RFC 7714)."""
+        return self.suite.startswith("AEAD_")

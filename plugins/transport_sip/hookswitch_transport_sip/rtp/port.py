@@ -27,6 +27,8 @@ class RtpPort:
     """Middle of the NTP time of the peer's last sender report, and when it came."""
     round_trip: float | None = None
     security: Security | None = None
+    sent_before: tuple[int, int] = 0, 0
+    """Packets and octets that were sent as another source."""
     started: bool = False
     timed_out: bool = False
     foreign: int = 0
@@ -62,7 +64,7 @@ class RtpPort:
         packet: bytes | None
         packet, source = received
         if self.security is not None:
-            packet = self.security.inbound.unprotect_rtcp(packet)
+            packet = self.security.unprotect_rtcp(packet)
         if packet is not None:
             self.endpoint.rtcp_learned = source
         return packet

@@ -59,8 +59,13 @@ class Numbers:
 
     def open(self, slot: int, sequence: int, timestamp: int) -> None:
         """Begin at these numbers."""
-        self.sequence[slot], self.timestamp[slot] = sequence, timestamp
+        self.begin(slot, sequence, timestamp)
         self.packets[slot] = self.octets[slot] = self.errors[slot] = 0
+
+    def begin(self, slot: int, sequence: int, timestamp: int) -> None:
+        """Go on at these numbers, as another source."""
+        self.sequence[slot], self.timestamp[slot] = sequence, timestamp
+        self.fresh[slot] = True
 
 
 @dataclass(slots=True)

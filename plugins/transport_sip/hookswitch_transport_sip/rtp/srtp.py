@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .endpoint import NOTHING
 from .libsrtp import Context, Pointer, Rows, lib
+from .mki import Identifiers
 from .receiver import Round
 from .security import Security
 
@@ -33,24 +34,41 @@ class Opener:
         self._addresses = np.zeros(capacity, np.int64)
         """Of the slot's context; 0 where nothing is protected."""
         self._unproven: set[int] = set()
+        self._changing: set[int] = set()
+        """Slots whose peer has just changed its key: their packets are looked at one by one."""
+        self._identifiers = Identifiers(capacity)
         self._staging = staging
         self._rows = Rows(staging[:0])
 
     def open(self, slot: int, security: Security | None) -> None:
         """From now on this is how the slot's packets are protected, or not at all."""
-        self.close(slot)
+        self._forget(slot)
         if security is None:
             return
         self._known[slot] = security
-        self._expect(slot, security.inbound)
-        self._unproven.add(slot)
+        if security.is_changing:
+            self._changing.add(slot)
+        self._settle(slot)
 
     def close(self, slot: int) -> None:
-        """The slot's packets are plain, or there are none."""
+        """There are no packets any more."""
         self.refused[slot] = 0
+        self._forget(slot)
+
+    def _settle(self, slot: int) -> None:
+        """From now on the slot's packets are opened by libsrtp among others."""
+        security = self._known[slot]
+        self._expect(slot, security.inbound)
+        self._identifiers.open(slot, security.identifier)
+        if not security.is_proven:
+            self._unproven.add(slot)
+
+    def _forget(self, slot: int) -> None:
         self._handles[slot], self._addresses[slot] = None, 0
         self._known.pop(slot, None)
+        self._identifiers.close(slot)
         self._unproven.discard(slot)
+        self._changing.discard(slot)
 
     def _expect(self, slot: int, context: Context) -> None:
         self._handles[slot], self._addresses[slot] = context.handle, context.address
@@ -64,14 +82,39 @@ class Opener:
         secure = (addresses != 0) & (batch.lengths > 0)
         if np.count_nonzero(secure) < len(which):
             which = which[secure[which]]
+        if self._changing:
+            one_by_one = np.isin(batch.slots[which], list(self._changing))
+            for row in which[one_by_one].tolist():
+                self._open_one(batch, row)
+            which = which[~one_by_one]
         kind = batch.datagrams[which, 1]
         rtcp = (kind >= 192) & (kind <= 223)
         if np.count_nonzero(rtcp):
-            self._open(batch, which[rtcp], lib.srtp_unprotect_rtcp)
+            self._open(batch, which[rtcp], rtcp=True)
             which = which[~rtcp]
-        self._open(batch, which, lib.srtp_unprotect)
+        self._open(batch, which, rtcp=False)
 
-    def _open(self, batch: Round, which: NDArray[np.intp], unprotect: Pointer) -> None:
+    def _open_one(self, batch: Round, row: int) -> None:
+        """As `_open`, for a slot whose packets may be under either of two keys."""
+        slot = int(batch.slots[row])
+        security, packet = self._known[slot], batch.datagrams[row, : batch.lengths[row]].tobytes()
+        if len(packet) > 1 and 192 <= packet[1] <= 223:
+            opened = security.unprotect_rtcp(packet)
+        else:
+            opened = security.unprotect(packet, int.from_bytes(packet[8:12], "big"))
+        if opened is None:
+            self.refused[slot] += 1
+            batch.lengths[row] = NOTHING
+        else:
+            batch.datagrams[row, : len(opened)] = np.frombuffer(opened, np.uint8)
+            batch.lengths[row] = len(opened)
+        if not security.is_changing:
+            self._changing.discard(slot)
+            self._settle(slot)
+
+    def _open(self, batch: Round, which: NDArray[np.intp], *, rtcp: bool) -> None:
+        if self._identifiers:
+            which = self._identified(batch, which, rtcp=rtcp)
         if not len(which):
             return
         if len(self._rows.lengths) < len(batch.lengths):
@@ -79,10 +122,20 @@ class Opener:
         rows, slots = self._rows, batch.slots[which]
         rows.lengths[which] = batch.lengths[which]
         columns = (self._handles[slots], rows.data[which], rows.sizes[which])
+        unprotect = lib.srtp_unprotect_rtcp if rtcp else lib.srtp_unprotect
         status = _done(unprotect, *(column.tolist() for column in columns))
         batch.lengths[which] = np.where(status == 0, rows.lengths[which], NOTHING)
         if self._unproven or np.count_nonzero(status):
             self._judge(slots, batch, which, status)
+
+    def _identified(self, batch: Round, which: NDArray[np.intp], *, rtcp: bool) -> NDArray[np.intp]:
+        """The rows whose packets carry the identifier they should, if any, now without it."""
+        lengths, slots = batch.lengths, batch.slots[which]
+        missing = self._identifiers.cut(batch.datagrams, lengths, which, slots, rtcp=rtcp)
+        if np.count_nonzero(missing):
+            lengths[which[missing]] = NOTHING
+            self.refused[slots] += missing
+        return which[~missing]
 
     def _judge(
         self,

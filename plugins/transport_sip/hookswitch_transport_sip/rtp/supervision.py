@@ -87,13 +87,22 @@ class Supervision:
 
     def close(self, port: RtpPort, now: float) -> None:
         """Say goodbye and give the final statistics."""
-        if (port.params.send or port.started) and not port.handed_over:
-            port.send_rtcp(self._compound(port, now, bye=True))
+        if not port.handed_over:
+            self._say_goodbye(port, now)
         self._report(port, "stats", self.statistics(port))
         for schedule in (self._rtcp, self._stats):
             schedule.cancel(port.slot)
         self._timeout[port.slot] = _NEVER
         self._locked[port.slot] = False
+
+    def change_source(self, port: RtpPort, now: float) -> None:
+        """What we send goes on as another source, whose counts begin anew (RFC 3550 section 6.4.1).
+
+        Called while the former one's address and keys still are the port's.
+        """
+        self._say_goodbye(port, now)
+        numbers, slot = self._numbers, port.slot
+        port.sent_before = int(numbers.packets[slot]), int(numbers.octets[slot])
 
     def tick(self, ports: Mapping[int, RtpPort], now: float) -> Iterator[RtpPort]:
         """Do what is due; yields the ports whose source has fallen silent."""
@@ -206,15 +215,20 @@ class Supervision:
         self._timeout[port.slot] = _NEVER
         self._report(port, "media_timeout", {"timeout_s": port.params.rtp_timeout_s})
 
+    def _say_goodbye(self, port: RtpPort, now: float) -> None:
+        if port.params.send or port.started:
+            port.send_rtcp(self._compound(port, now, bye=True))
+
     def _compound(self, port: RtpPort, now: float, *, bye: bool) -> bytes:
         slot, numbers = port.slot, self._numbers
         sender = None
-        if numbers.packets[slot]:
+        packets, octets = port.sent_before
+        if numbers.packets[slot] > packets:
             sender = rtcp.SenderInfo(
                 rtcp.ntp_time(time.time()),
                 int(numbers.timestamp[slot]),
-                int(numbers.packets[slot]),
-                int(numbers.octets[slot]),
+                int(numbers.packets[slot]) - packets,
+                int(numbers.octets[slot]) - octets,
             )
         params = port.params
         return rtcp.build(params.ssrc, params.cname, sender, self._blocks(port, now), bye)

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hookswitch_transport_sip.rtp.keys import SUITES, Secret, SrtpKeys
+from hookswitch_transport_sip.rtp.keys import LONGEST_MKI, SUITES, Secret, SrtpKeys
 
 from .description import MediaDescription
 from .errors import NotAcceptable, ParseError
@@ -27,35 +27,37 @@ _HINTS = ("WSH=",)
 class Crypto:
     """One line: ``tag``, ``suite``, the master key with salt, and what else it asks for.
 
-    ``lifetime`` is a number of packets, None as the suite has it. ``mki`` is the length of a key
-    identifier in each packet, 0 for none. ``parameters`` are session parameters as written.
+    ``lifetime`` is a number of packets, None as the suite has it. ``mki`` is the identifier that
+    each packet under the key carries, empty for none. ``parameters`` are session parameters as
+    written. Of ``several`` keys the first is the one here.
     """
 
     tag: int
     suite: str
     key: Secret
     lifetime: int | None = None
-    mki: int = 0
+    mki: bytes = b""
     parameters: tuple[str, ...] = ()
+    several: bool = False
 
     @classmethod
     def parse(cls, value: str) -> Crypto:
-        """Read the attribute's value; of several keys the first counts."""
+        """Read the attribute's value."""
         parts = value.split()
         if len(parts) < 3 or not parts[2].lower().startswith("inline:"):
             raise ParseError(_WHERE, "not: tag, suite, inline:key")
         first, *more = parts[2].split(";")
         text, *fields = first[len("inline:") :].split("|")
-        lifetime, mki = None, 0
+        lifetime, mki = None, b""
         for field in fields:
             if ":" in field:
-                mki = number(field.rpartition(":")[2], _WHERE, 128)
+                mki = _identifier(field)
             else:
                 lifetime = _lifetime(field)
         if more and not mki:
             raise ParseError(_WHERE, "several keys need key identifiers")
-        key = _key(text)
-        return cls(number(parts[0], _WHERE, 10**9), parts[1], key, lifetime, mki, tuple(parts[3:]))
+        tag, parameters = number(parts[0], _WHERE, 10**9), tuple(parts[3:])
+        return cls(tag, parts[1], _key(text), lifetime, mki, parameters, several=bool(more))
 
     def __str__(self) -> str:
         text = base64.b64encode(self.key).decode()
@@ -70,15 +72,15 @@ class Crypto:
         fits = self.suite in SUITES and len(self.key) == SUITES[self.suite][0]
         lasts = self.lifetime is None or self.lifetime >= SHORTEST_LIFE
         known = all(each.startswith(("-", *_HINTS)) for each in self.parameters)
-        return fits and lasts and known and not self.mki
+        return fits and lasts and known and not self.several
 
 
-def offered(keys: Mapping[str, Secret], agreed: str | None = None) -> list[Crypto]:
+def offered(keys: Mapping[str, Secret], suite_in_use: str | None = None) -> list[Crypto]:
     """What we offer, in the order of `SUITES`; only the suite agreed on, once there is one."""
     return [
         Crypto(tag, suite, keys[suite])
         for tag, suite in enumerate(SUITES, 1)
-        if suite in keys and agreed in (None, suite)
+        if suite in keys and suite_in_use in (None, suite)
     ]
 
 
@@ -103,7 +105,16 @@ def accepted(media: MediaDescription, ours: list[Crypto]) -> SrtpKeys | None:
     mine = next((each for each in ours if each.tag == theirs.tag), None)
     if mine is None or mine.suite != theirs.suite or not theirs.is_usable:
         raise NotAcceptable("the answer's a=crypto is none of those offered")
-    return SrtpKeys(mine.suite, mine.key, theirs.key, lifetime=theirs.lifetime)
+    return agreed(theirs, mine.key)
+
+
+def agreed(theirs: Crypto, ours: Secret) -> SrtpKeys:
+    """What a line of the peer's means together with our key.
+
+    Its lifetime and identifier are those of its own key: of ours, ours says.
+    """
+    lifetime, mki = theirs.lifetime, theirs.mki
+    return SrtpKeys(theirs.suite, ours, theirs.key, lifetime=lifetime, mki=mki)
 
 
 def _key(text: str) -> Secret:
@@ -112,6 +123,15 @@ def _key(text: str) -> Secret:
         return Secret(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
     except (binascii.Error, ValueError):
         raise ParseError(_WHERE, "the key is not base64") from None
+
+
+def _identifier(text: str) -> bytes:
+    """``value:length``: a number, in so many bytes."""
+    value, _, length = text.partition(":")
+    size = number(length, _WHERE, LONGEST_MKI)
+    if not size:
+        raise ParseError(_WHERE, "a key identifier of no bytes")
+    return number(value, _WHERE, 256**size - 1).to_bytes(size, "big")
 
 
 def _lifetime(text: str) -> int:

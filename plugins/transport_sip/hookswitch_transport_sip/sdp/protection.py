@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hookswitch_transport_sip.rtp.keys import Secret, SrtpKeys
 
 from .audio import Srtp
-from .crypto import Crypto, accepted, chosen, offered
+from .crypto import Crypto, accepted, agreed, chosen, offered
 from .description import MediaDescription
 from .errors import NotAcceptable
 from .streams import is_secure
@@ -38,12 +38,12 @@ class Protection:
         media: MediaDescription,
         policy: Srtp,
         keys: Mapping[str, Secret],
-        agreed: SrtpKeys | None,
+        in_use: SrtpKeys | None,
     ) -> None:
-        """Add to an offer of ours what was ``agreed`` on, or all we can do."""
+        """Add to an offer of ours what is ``in_use``, or all we can do."""
         self._offered = []
-        if agreed is not None or policy != "off":
-            self._offered = offered(keys, agreed.suite if agreed else None)
+        if in_use is not None or policy != "off":
+            self._offered = offered(keys, in_use.suite if in_use else None)
         for crypto in self._offered:
             media.add("a", f"crypto:{crypto}")
 
@@ -63,8 +63,7 @@ class Protection:
         if theirs is None or (policy == "off" and not is_secure(offer)):
             return None, None  # who insists on none and offers some gets none
         ours = keys[theirs.suite]
-        agreed = SrtpKeys(theirs.suite, ours, theirs.key, lifetime=theirs.lifetime)
-        return agreed, Crypto(theirs.tag, theirs.suite, ours)
+        return agreed(theirs, ours), Crypto(theirs.tag, theirs.suite, ours)
 
 
 def suits(media: MediaDescription, policy: Srtp, keys: Mapping[str, Secret]) -> bool:

@@ -57,7 +57,10 @@ def _target(request: Request, merged: bool) -> Refusal | None:
 
 
 def _security(request: Request, config: Config, secure: bool) -> Refusal | None:
-    """A sips URI promises TLS on every hop; we know the scheme, so it is not 416 (RFC 5630)."""
+    """A sips URI promises TLS on every hop: by another way we are not to be reached with one.
+
+    That is 480 with Warning 380 (RFC 5630 section 5.1.2), not 416: we know the scheme.
+    """
     outside = request.to.tag is None and request.method != "CANCEL"
     if secure or not outside or request.uri.scheme != "sips":
         return None

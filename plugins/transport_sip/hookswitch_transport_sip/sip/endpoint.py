@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from .address import NameAddr
 from .admission import refusal_of
@@ -322,14 +323,13 @@ class UserAgent:
         request = salvage(data)
         if request is None:
             return
-        try:
+        hop = source
+        with suppress(ParseError):  # else back to where it came from, with the Via as it is
             stamp_via(request, source)
             hop = response_hop(request, source)
-            response = Response.to_request(request, error.status)
-            response.headers.add("Warning", f'399 {self.config.host} "{error.where}"')
-            self._core.layer.send(bytes(response), hop)
-        except ParseError:
-            return
+        response = Response.to_request(request, error.status)
+        response.headers.add("Warning", f'399 {self.config.host} "{error.where}"')
+        self._core.layer.send(bytes(response), hop)
 
     def _admits(self, source: Hop, now: float) -> bool:
         admitted = self._gate.admits(source, now)

@@ -13,6 +13,7 @@ from .grammar import TOKEN_CHARS, is_token
 from .headers import KNOWN, Headers, canonical
 from .message import Message, Request, Response
 from .uri import Uri
+from .via import Via
 
 _REQUEST_LINE = re.compile(rf"([{TOKEN_CHARS}]+) (\S+) SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/([0-9]+\.[0-9]+) ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE)
@@ -68,9 +69,13 @@ def salvage(data: bytes) -> Request | None:
 
 
 def _is_answerable(request: Request) -> bool:
-    """Whether it is known where to; a field that it lacks is lacking in the answer too."""
+    """Whether its topmost Via says who sent it, whatever follows that.
+
+    A field that it lacks is lacking in the answer too.
+    """
+    sent_by = re.split("[;,]", request.headers.get("Via") or "", maxsplit=1)[0]
     try:
-        return bool(request.via.host)
+        return bool(Via.parse(sent_by).host)
     except ParseError:
         return False
 
