@@ -21,10 +21,14 @@ def encoded(
     layout: str = "mono",
     out_rate: int | None = None,
     picture: bool = False,
+    **options: str,
 ) -> bytes:
-    """A file of int16 samples: (n,) is the same in all channels, (channels, n) is each its own."""
+    """A file of int16 samples: (n,) is the same in all channels, (channels, n) is each its own.
+
+    ``options`` are the muxer's.
+    """
     file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
+    with av.open(file, "w", format=container, options=options) as output:
         stream = output.add_stream(codec, rate=out_rate or rate, layout=layout)
         video = output.add_stream("mpeg4", rate=25, width=32, height=32) if picture else None
         if video:

@@ -7,6 +7,7 @@ import resource
 import struct
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -68,7 +69,12 @@ FILES = {
     "WAV mu-law": {"codec": "pcm_mulaw"},
     "WAV stereo": {"codec": "pcm_s16le", "rate": 44100, "layout": "stereo"},
     "WAV 5.1": {"codec": "pcm_s16le", "rate": 48000, "layout": "5.1"},
+    "WAV 2.1": {"codec": "pcm_mulaw", "layout": "2.1"},
+    "WAV RF64": {"codec": "pcm_s16le", "rf64": "always"},
+    "WAV RF64 5.1": {"codec": "pcm_s16le", "rate": 16000, "layout": "5.1", "rf64": "always"},
     "WAV ADPCM": {"codec": "adpcm_ms"},
+    "WAV ADPCM IMA": {"codec": "adpcm_ima_wav", "layout": "stereo"},
+    "WAV MP3": {"codec": "libmp3lame", "rate": 16000},
     "MP3": {"container": "mp3", "codec": "libmp3lame", "rate": 44100, "layout": "stereo"},
     "MP3 slow": {"container": "mp3", "codec": "libmp3lame", "rate": 8000},
     "Ogg/Opus": {"container": "ogg", "codec": "libopus", "rate": 48000},
@@ -104,9 +110,39 @@ def test_a_wav_that_is_still_coming_sounds_as_a_whole_one(kind: str) -> None:
         assert np.array_equal(sound(file, coming=True), sound(file))
 
 
-@pytest.mark.parametrize("codec", ["pcm_mulaw", "pcm_s16le", "pcm_s24le", "pcm_f32le"])
-def test_a_wav_begins_with_its_first_kilobytes(codec: str) -> None:
-    there = encoded(tone(1000, 20.0, 8000), 8000, codec=codec)[:9000]
+@pytest.mark.parametrize("mask", [0x33, 0x107, 0])
+def test_the_channels_of_a_wav_that_is_still_coming_are_mixed_alike(mask: int) -> None:
+    """Four of them, each with a tone of its own; the header says where they stand, or it cannot."""
+    tones = np.stack([tone(frequency, 2.0, 8000) for frequency in (300, 600, 1100, 1900)])
+    told = bytearray(encoded(tones, 8000, layout="quad"))
+    start = told.index(b"fmt ") + 8
+    untold = told.copy()
+    struct.pack_into("<I", told, start + 20, mask)
+    struct.pack_into("<H", untold, start, 1)
+    for data in (bytes(told), bytes(untold)):
+        heard = sound(data, coming=True)
+        assert np.array_equal(heard, sound(data))
+        assert all(level(heard, frequency, 8000) > -40 for frequency in (300, 600, 1100, 1900))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"codec": "pcm_mulaw"},
+        {"codec": "pcm_s16le"},
+        {"codec": "pcm_s16le", "rf64": "always"},
+        {"codec": "pcm_s24le"},
+        {"codec": "pcm_f32le"},
+        {"codec": "pcm_mulaw", "layout": "5.1"},
+        {"codec": "pcm_s16le", "layout": "2.1"},
+        {"codec": "adpcm_ms"},
+        {"codec": "adpcm_ima_wav"},
+        {"codec": "libmp3lame", "out_rate": 44100},
+    ],
+)
+def test_a_wav_begins_with_its_first_half_second(how: dict[str, Any]) -> None:
+    data = encoded(tone(1000, 20.0, 8000), 8000, **how)
+    there = data[: data.index(b"data") + 8 + len(data) // 40]
     waited = False
 
     class Reader(SpoolReader):
@@ -272,6 +308,15 @@ def test_a_rate_that_would_blow_up() -> None:
     data[24:28] = struct.pack("<I", 1)
     with pytest.raises(DecodeError, match="1 Hz are not played"):
         sound(bytes(data), rate=48000)
+
+
+@pytest.mark.parametrize("coming", [False, True])
+def test_more_channels_than_can_be_mixed(coming: bool) -> None:
+    data = bytearray(wav())
+    start = data.index(b"fmt ") + 8
+    struct.pack_into("<HHIIH", data, start, 1, 60, 8000, 960_000, 120)
+    with pytest.raises(DecodeError, match="60 channels at 8000 Hz are not played"):
+        sound(bytes(data), coming=coming)
 
 
 def test_a_codec_that_is_not_ours() -> None:

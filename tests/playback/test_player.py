@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,6 +147,45 @@ async def test_it_plays_while_it_downloads(
     assert player.said == [PlayStarted("p"), PlayEnded("p")]
     assert residue(listener.heard(), (440,), 8000)[1:-1].max() < -70
     assert len(listener.heard()) == 48000
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"codec": "pcm_s16le"},
+        {"codec": "pcm_s16le", "rf64": "always"},
+        {"codec": "pcm_mulaw", "layout": "5.1"},
+        {"codec": "adpcm_ms"},
+        {"codec": "adpcm_ima_wav"},
+        {"codec": "libmp3lame", "out_rate": 44100},
+    ],
+)
+async def test_a_wav_that_comes_slowly_sounds_at_once(
+    player: PlayerProcess, listener: Listener, server: MediaServer, how: dict[str, Any]
+) -> None:
+    data = wav(440, 6.0, 8000, **how)
+    first = data.index(b"data") + 8 + len(data) // 12  # half a second
+    assert first < 30_000
+    go_on = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(data))})
+        await response.prepare(request)
+        await response.write(data[:first])
+        await go_on.wait()
+        await response.write(data[first:])
+        return response
+
+    server.handlers["/a"] = slow
+    player.play("p", UrlSource(server.url + "/a", "audio/wav"), listener)
+    heard = await asyncio.to_thread(listener.hear, 0.24)
+    assert level(heard[-640:], 440, 8000) == pytest.approx(-12, abs=0.6)
+    go_on.set()
+    await asyncio.to_thread(listener.listen, player.is_over("p"))
+    assert player.said == [PlayStarted("p"), PlayEnded("p")]
+    whole = listener.heard()
+    assert len(whole) == pytest.approx(48_000, abs=2500)
+    assert residue(whole[800:47_200], (440,), 8000).max() < -40
 
 
 async def test_a_download_that_is_cut_off_is_heard_as_far_as_it_came(

@@ -34,6 +34,10 @@ from hookswitch.plugin import (
 from .memory_bank import Voice, silence
 from .recorder import PATIENCE
 
+AHEAD = 4
+"""Frames of 20 ms that the far end is ahead: a test that has its turn late is heard without a gap.
+"""
+
 ANSWERS = "answers"
 """Dial this and the far end answers at once; any other number rings."""
 
@@ -187,13 +191,14 @@ class FakeCall(Call):
             return False
         if self._port is None:
             port = await self._switch.media.open_ring(
-                self.leg.id, self.rate, self.leg.on_report, self._on_heard
+                self.leg.id, self.rate, self.leg.on_report, self._on_heard, jitter_ms=20 * AHEAD
             )
             if self.leg.state is LegState.HUNG_UP:  # meanwhile, when it had no port to close
                 await self._switch.media.close_port(self.leg.id)
                 return False
             self._port = port
-            self._say_frame()
+            for _ in range(AHEAD):
+                self._say_frame()
             await self.leg.media_ready(self.leg.id)
         return True
 

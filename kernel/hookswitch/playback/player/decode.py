@@ -15,10 +15,10 @@ from av.container import InputContainer
 from hookswitch.media.rings import Pcm
 
 from .errors import DecodeError
-from .formats import CODECS, Format, find_format
+from .formats import CODECS, MOST_CHANNELS, RATES, Format, find_format
 from .mime import MimeType
 from .spool import SpoolReader
-from .wav import find_samples
+from .wav import find_format_of_coming
 
 _OPTIONS = {
     "protocol_whitelist": "none",
@@ -33,9 +33,6 @@ _OPTIONS = {
 
 _KEPT = 1 << 18
 """Bytes of frames up to which a file that is repeated is not decoded again."""
-
-_RATES = range(1000, 768_001)
-_MOST_CHANNELS = 64
 
 Source = Callable[[], SpoolReader]
 """A file that can be read again from its start."""
@@ -73,11 +70,11 @@ def decoded(
 
 
 def _format(mime: MimeType, file: SpoolReader) -> Format:
-    """How to read a file; of a WAV that is still coming, without waiting for much of it."""
+    """How to read a file; a WAV that is still coming, without waiting for much of it."""
     kind = find_format(mime, file)
     if kind.demuxer != "wav" or file.seekable():
         return kind
-    return find_samples(file) or kind
+    return find_format_of_coming(file)
 
 
 def _skippable(whole: int, passes: int, repeat: int) -> int:
@@ -153,14 +150,21 @@ class Converter:
         self._shape: tuple[str, str, int] | None = None
 
     def convert(self, frame: AudioFrame) -> Iterator[Pcm]:
-        """What comes out for a frame: not all of it, and some of what went in before."""
+        """What comes out for a frame: not all of it, and some of what went in before.
+
+        Raises DecodeError.
+        """
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         if shape != self._shape:
             yield from self.flush()
             _check(frame)
             self._shape = shape
         frame.pts = None
-        for out in self._resampler.resample(frame):
+        try:
+            made = self._resampler.resample(frame)
+        except av.error.FFmpegError as error:  # as of many channels that stand nowhere
+            raise _not_played(frame) from error
+        for out in made:
             yield _samples(out)
 
     def flush(self) -> Iterator[Pcm]:
@@ -173,10 +177,14 @@ class Converter:
 
 
 def _check(frame: AudioFrame) -> None:
-    """A rate of 1 Hz would blow up 48000-fold. Raises DecodeError."""
-    channels = frame.layout.nb_channels
-    if frame.sample_rate not in _RATES or channels > _MOST_CHANNELS:
-        raise DecodeError(f"{channels} channels at {frame.sample_rate} Hz are not played")
+    """Raises DecodeError for what would take too much."""
+    if frame.sample_rate not in RATES or frame.layout.nb_channels > MOST_CHANNELS:
+        raise _not_played(frame)
+
+
+def _not_played(frame: AudioFrame) -> DecodeError:
+    what = f"{frame.layout.nb_channels} channels at {frame.sample_rate} Hz"
+    return DecodeError(f"{what} are not played")
 
 
 def _resampler(rate: int) -> av.AudioResampler:

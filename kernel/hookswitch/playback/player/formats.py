@@ -21,6 +21,11 @@ CODECS = (
 )
 """Decoders that may run: a container can name any other."""
 
+RATES = range(1000, 768_001)
+"""In Hz: 1 Hz would blow up 48000-fold."""
+
+MOST_CHANNELS = 64
+
 _HEAD = 16
 _ID3_HEADER = 10
 
