@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hookswitch.recording.recorder.doubling import PAST, Doubler
+from hookswitch.recording.recorder.doubling import PAST, ROOM, Doubler
 
 RATE, FRAME = 8000, 160
 
@@ -15,8 +15,8 @@ def doubled(sound: np.ndarray, seed: int, doubler: Doubler | None = None) -> np.
     row, position = np.array([2]), 0
     while position < len(sound):
         count = min(FRAME * int(random.integers(1, 20)), len(sound) - position)
-        pcm = np.zeros((1, sound.shape[1], PAST + count + FRAME), np.int16)
-        pcm[0, :, PAST : PAST + count] = sound[position : position + count].T
+        pcm = np.zeros((1, sound.shape[1], ROOM + count + FRAME), np.int16)
+        pcm[0, :, ROOM : ROOM + count] = sound[position : position + count].T
         places, counts = np.array([position]), np.array([count])
         ((at, frames),) = doubler.double(row, places, counts, pcm)
         made[at : at + len(frames)] = frames
@@ -47,8 +47,8 @@ def test_what_lies_above_the_old_band_is_60_db_down() -> None:
 
 def test_after_a_break_nothing_of_before_rings_on() -> None:
     doubler, row = Doubler(1), np.array([0])
-    loud, silence = np.zeros((2, 1, 1, PAST + 2 * FRAME), np.int16)
-    loud[:, :, PAST : PAST + FRAME] = 9000
+    loud, silence = np.zeros((2, 1, 1, ROOM + 2 * FRAME), np.int16)
+    loud[:, :, ROOM : ROOM + FRAME] = 9000
     doubler.double(row, np.array([0]), np.array([FRAME]), loud)
     ((at, frames),) = doubler.double(row, np.array([5 * FRAME]), np.array([FRAME]), silence)
     assert at == 10 * FRAME
@@ -60,8 +60,8 @@ def test_what_goes_on_makes_the_end_of_before_anew() -> None:
     doubler, row, sound = Doubler(1), np.array([0]), np.rint(tone(1000, RATE)).astype(np.int16)
     ends = []
     for place in (0, FRAME):
-        pcm = np.zeros((1, 1, PAST + 2 * FRAME), np.int16)
-        pcm[0, 0, PAST : PAST + FRAME] = sound[place : place + FRAME]
+        pcm = np.zeros((1, 1, ROOM + 2 * FRAME), np.int16)
+        pcm[0, 0, ROOM : ROOM + FRAME] = sound[place : place + FRAME]
         ((at, frames),) = doubler.double(row, np.array([place]), np.array([FRAME]), pcm)
         ends.append((at, at + len(frames)))
         assert np.array_equal(frames[at % 2 :: 2, 0], sound[-(-at // 2) : place + FRAME])

@@ -20,25 +20,27 @@ PAST = 27
 """Samples a doubled one depends on, besides the newest. The delay, in doubled samples, is as long.
 """
 
-_BLOCK = 32
-"""Samples interpolated by one row of the matrix product; a frame is some of them."""
+ROOM = 32
+"""Samples interpolated by one row of a matrix product; a frame is some of them. Also the room that
+is kept for the past before what is doubled."""
 
 
 def _interpolation() -> NDArray[np.float32]:
-    """(past + block, block): the samples between, as a product with a window of those that came."""
+    """(past + room, room): the samples between, as a product with a window of those that came."""
     taps = 2 * PAST + 1
     n = np.arange(taps) - PAST
     beta = 0.1102 * (STOPBAND_DB - 8.7)
     half_band = np.sinc(n / 2) * np.kaiser(taps, beta)
     between = half_band[::2]
     between /= between.sum()
-    matrix = np.zeros((PAST + _BLOCK, _BLOCK), np.float32)
-    for column in range(_BLOCK):
+    matrix = np.zeros((PAST + ROOM, ROOM), np.float32)
+    for column in range(ROOM):
         matrix[column : column + len(between), column] = between[::-1]
     return matrix
 
 
-_MATRIX = _interpolation()
+_OF_BEFORE, _OF_OWN = np.split(_interpolation(), [PAST])
+"""What samples of the block before, and of the block itself, give to those between."""
 
 
 class Doubler:
@@ -60,12 +62,13 @@ class Doubler:
     def double(self, rows: Rows, places: Ints, counts: Ints, pcm: Pcm) -> list[tuple[int, Pcm]]:
         """Per track, where in the doubled file what goes there, interleaved (frames, channels).
 
-        ``pcm``, int16 (tracks, channels, ``PAST`` and samples), holds ``counts`` of samples that
+        ``pcm``, int16 (tracks, channels, ``ROOM`` and samples), holds ``counts`` of samples that
         stand at ``places``, behind room for their past, and silence for at least ``PAST`` more.
         The end is made as if that were all; what goes on from there makes it anew.
         """
         goes_on = self._until[rows] == places
-        pcm[:, :, :PAST] = self._past[rows, : pcm.shape[1]] * goes_on[:, None, None]
+        past = self._past[rows, : pcm.shape[1]] * goes_on[:, None, None]
+        pcm[:, :, ROOM - PAST : ROOM] = past
         self._remember(rows, places, counts, pcm)
         skip = np.where(goes_on, 0, PAST)
         starts, stops = 2 * places + skip - PAST, 2 * counts + PAST
@@ -73,20 +76,16 @@ class Doubler:
         return [(start, frames[skip:stop]) for start, skip, stop, frames in each]
 
     def _double(self, pcm: Pcm) -> Pcm:
-        tracks, channels, samples = pcm.shape[0], pcm.shape[1], pcm.shape[2] - PAST
-        wide = pcm.astype(np.float32)
-        step = wide.strides[-1]
-        windows = np.lib.stride_tricks.as_strided(
-            wide,
-            (tracks, channels, samples // _BLOCK, PAST + _BLOCK),
-            (*wide.strides[:2], _BLOCK * step, step),
-            writeable=False,
-        )
-        between = np.ascontiguousarray(windows).reshape(-1, PAST + _BLOCK) @ _MATRIX
+        tracks, channels, samples = pcm.shape[0], pcm.shape[1], pcm.shape[2] - ROOM
+        blocks = pcm.astype(np.float32).reshape(tracks * channels, -1, ROOM)
+        # Two products of blocks as they lie cost less than one of overlapping windows, which would
+        # have to be copied for it.
+        between = blocks[:, :-1, ROOM - PAST :] @ _OF_BEFORE
+        between += blocks[:, 1:] @ _OF_OWN
         np.clip(np.rint(between, out=between), -32768, 32767, out=between)
-        made = np.empty((tracks, samples, 2, channels), np.int16)
-        delayed = pcm[:, :, PAST // 2 + 1 : PAST // 2 + 1 + samples]
         rounded = between.astype(np.int16).reshape(tracks, channels, samples)
+        made = np.empty((tracks, samples, 2, channels), np.int16)
+        delayed = pcm[:, :, ROOM - PAST // 2 : ROOM - PAST // 2 + samples]
         for channel in range(channels):  # long runs are copied faster than pairs
             made[:, :, 0, channel] = rounded[:, channel]
             made[:, :, 1, channel] = delayed[:, channel]
@@ -94,7 +93,7 @@ class Doubler:
 
     def _remember(self, rows: Rows, places: Ints, counts: Ints, pcm: Pcm) -> None:
         channels = np.arange(pcm.shape[1])[:, None]
-        newest = counts[:, None, None] + np.arange(PAST)
+        newest = ROOM - PAST + counts[:, None, None] + np.arange(PAST)
         track = np.arange(len(rows))[:, None, None]
         self._past[rows, : pcm.shape[1]] = pcm[track, channels, newest]
         self._until[rows] = places + counts

@@ -166,7 +166,7 @@ class Recordings:
         self._looked += 1
         if self._looked >= LOOKS or lost.any():
             self._looked = 0
-            self._write(self._tracks.take(heard, drop=self._writer.full))
+            self._write_all(self._tracks.take(heard, drop=self._writer.full))
         self._make_up(steady, lost)
 
     def look(self) -> None:
@@ -206,7 +206,7 @@ class Recordings:
         left, self._left = self._left, []
         _, heard, _ = self._read()
         tracks = [track for _, _, track in left]
-        self._write(self._tracks.take(heard, tracks, drop=self._writer.full))
+        self._write_all(self._tracks.take(heard, tracks, drop=self._writer.full))
         for session, name, track in left:
             one = session.participant(name)
             one.ring, one.end = None, self._tracks.place(track)
@@ -222,7 +222,7 @@ class Recordings:
                 self._place_now(session, joining)
         before, heard, after = self._read()
         tracks = [track for session in over for track in session.tracks]
-        self._write(self._tracks.take(heard, tracks, drop=self._writer.full))
+        self._write_all(self._tracks.take(heard, tracks, drop=self._writer.full))
         self._make_up(over, self._lost(over, heard, before, after))
         for session in over:
             self._end(session)
@@ -311,6 +311,10 @@ class Recordings:
             return arena
         finally:
             os.close(fd)
+
+    def _write_all(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            self._write(batch)
 
     def _write(self, batch: Batch) -> None:
         if batch.pieces:

@@ -6,7 +6,7 @@ and are read several times in that; what was read waits in memory for the `Write
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hookswitch.media.rings import Arena, Pcm
 from hookswitch.mixer.bank import frame_samples
 
-from .doubling import PAST, Doubler
+from .doubling import ROOM, Doubler
 from .pauses import Pauses
 from .staged import StagedFile
 from .wav import WavFormat
@@ -104,15 +104,6 @@ class Batch:
         return failed
 
 
-@dataclass(frozen=True, slots=True)
-class _Rings:
-    """The rings of one arena that tracks are read from."""
-
-    arena: Arena
-    tracks: Rows
-    rows: Rows
-
-
 class Tracks:
     """The tracks of all recordings, by row.
 
@@ -132,7 +123,9 @@ class Tracks:
         self.main = np.zeros(capacity, np.intp)
         self.frame, self._reach = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
         self._doubler = Doubler(capacity)
-        self._rings: list[_Rings] = []
+        self._arenas: list[Arena] = []
+        self._rings: list[tuple[Arena, Rows, Rows]] = []
+        """Of each arena the tracks that are read from it, and their rings."""
         self._kinds: dict[_Kind, Rows] = {}
         self._arena, self._ring = (np.zeros((capacity, 2), np.intp) for _ in range(2))
         self._stale = False
@@ -195,14 +188,14 @@ class Tracks:
         if self._stale:
             self._index()
         newest = np.full(self.capacity, _NEVER)
-        for rings in self._rings:
-            np.minimum.at(newest, rings.tracks, rings.arena.heard_in[rings.rows])
+        for arena, tracks, rings in self._rings:
+            np.minimum.at(newest, tracks, arena.heard_in[rings])
         return newest
 
     def take(
         self, heard: Ints, only: Collection[Track] | None = None, *, drop: bool = False
-    ) -> Batch:
-        """What the rings hold (as `heard` said), of these tracks or of all.
+    ) -> Iterator[Batch]:
+        """What the rings hold (as `heard` said), of these tracks or of all, some tracks at a time.
 
         With ``drop`` it is let go: silence will stand in its place.
         """
@@ -215,11 +208,15 @@ class Tracks:
         count[chosen] = np.maximum(upto[chosen] - self.position[chosen], 0)
         if drop:
             self.lost += int(count.sum())
-            batch = Batch()
-        else:
-            batch = self._gather(count)
-        self.position += count
-        return batch
+            self.position += count
+            return
+        for kind, rows in self._kinds.items():
+            rows = rows[count[rows] > 0]
+            for begin in range(0, len(rows), _TOGETHER):
+                some = rows[begin : begin + _TOGETHER]
+                batch = self._batch(kind, some, count[some])
+                self.position[some] += count[some]
+                yield batch
 
     # -- within
 
@@ -241,21 +238,9 @@ class Tracks:
         self.position[rows] += lost
         self.lost += int(lost.sum())
 
-    def _gather(self, count: Ints) -> Batch:
+    def _batch(self, kind: _Kind, rows: Rows, counts: Ints) -> Batch:
         batch = Batch()
-        for kind, rows in self._kinds.items():
-            rows = rows[count[rows] > 0]
-            for begin in range(0, len(rows), _TOGETHER):
-                some = rows[begin : begin + _TOGETHER]
-                self._add_pieces(batch, kind, some, count[some])
-        for rings in self._rings:
-            taken = count[rings.tracks] > 0
-            upto = (self.position + count)[rings.tracks[taken]]
-            batch.marks.append((rings.arena, rings.rows[taken], upto))
-        return batch
-
-    def _add_pieces(self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints) -> None:
-        pcm = self._read(kind, rows, counts)
+        pcm = self._read(batch, kind, rows, counts)
         samples = pcm[:, :, _past(kind) :]
         self._silence_pauses(rows, counts, samples)
         places = self.position[rows] + self.offset[rows] + self.shift[rows]
@@ -271,24 +256,26 @@ class Tracks:
             if len(frames):
                 batch.pieces.append((self._tracks[row], place, frames.data))
                 batch.size += frames.nbytes
+        return batch
 
-    def _read(self, kind: _Kind, rows: Rows, counts: Ints) -> Pcm:
+    def _read(self, batch: Batch, kind: _Kind, rows: Rows, counts: Ints) -> Pcm:
         """What these rings hold, int16 (tracks, channels, samples), with room around it for what
         doubling needs."""
         channels, rate, doubled = kind
         frame, past = frame_samples(rate), _past(kind)
         frames = int(counts.max()) // frame
-        pcm = np.empty(
-            (len(rows), channels, past + frames * frame + frame * (doubled - 1)), np.int16
-        )
+        end = past + frames * frame
+        pcm = np.empty((len(rows), channels, end + frame * (doubled - 1)), np.int16)
         slots = (self.position[rows] // frame)[:, None] + np.arange(frames)
+        upto = self.position[rows] + counts
         arenas = self._arena[rows, :channels]
         for index in np.unique(arenas).tolist():
-            arena = self._rings[index].arena
+            arena = self._arenas[index]
             track, channel = np.nonzero(arenas == index)
             ring = self._ring[rows[track], channel]
             heard = arena.heard[ring[:, None], slots[track] % arena.shape.frames]
-            pcm[track, channel, past : past + frames * frame] = heard.reshape(len(track), -1)
+            pcm[track, channel, past:end] = heard.reshape(len(track), -1)
+            batch.marks.append((arena, ring, upto[track]))
         return pcm
 
     def _silence_pauses(self, rows: Rows, counts: Ints, pcm: Pcm) -> None:
@@ -299,18 +286,17 @@ class Tracks:
                     pcm[index, :, silent] = 0
 
     def _index(self) -> None:
-        arenas: dict[int, tuple[int, Arena, list[tuple[int, int]]]] = {}
+        found: dict[int, tuple[Arena, list[tuple[int, int]]]] = {}
         kinds: dict[_Kind, list[int]] = {}
         for row, track in self._tracks.items():
             kinds.setdefault(_kind_of(track), []).append(row)
             for channel, (arena, ring) in enumerate(track.sources):
-                index, _, rings = arenas.setdefault(id(arena), (len(arenas), arena, []))
-                rings.append((row, ring))
-                self._arena[row, channel], self._ring[row, channel] = index, ring
+                found.setdefault(id(arena), (arena, []))[1].append((row, ring))
+                self._arena[row, channel] = list(found).index(id(arena))
+                self._ring[row, channel] = ring
         self._kinds = {kind: np.array(rows, np.intp) for kind, rows in kinds.items()}
-        self._rings = [
-            _Rings(arena, *np.array(rings, np.intp).T) for _, arena, rings in arenas.values()
-        ]
+        self._arenas = [arena for arena, _ in found.values()]
+        self._rings = [(arena, *np.array(rings, np.intp).T) for arena, rings in found.values()]
         self._stale = False
 
     def _grow(self) -> None:
@@ -331,7 +317,7 @@ def _kind_of(track: Track) -> _Kind:
 
 def _past(kind: _Kind) -> int:
     """Samples of room before those that are read."""
-    return PAST if kind[2] == 2 else 0
+    return ROOM if kind[2] == 2 else 0
 
 
 def _silence_behind(counts: Ints, samples: Pcm) -> None:
