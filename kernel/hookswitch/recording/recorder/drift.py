@@ -29,7 +29,7 @@ PERSISTENT = 0.02
 UNSEEN = 0.005
 """seconds of them that may be due to when it was looked."""
 
-WINDOW = 0.9
+WINDOW = 0.8
 """Seconds in a window,"""
 
 SEEN = 3
