@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 from pydantic import Field
@@ -65,6 +66,15 @@ def test_the_documented_defaults() -> None:
         "log_level": "info",
     }
     assert settings.media_workers >= 1
+
+
+def test_each_choice_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the choices are numbers: the environment has only text."""
+    for name, field in KernelSettings.model_fields.items():
+        for choice in get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
+            monkeypatch.setenv(name.upper(), str(choice))
+            assert getattr(load(KernelSettings), name) == choice
+    assert load(KernelSettings).default_sample_rate == 48000
 
 
 def test_settings_cannot_change() -> None:

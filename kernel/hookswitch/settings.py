@@ -48,6 +48,11 @@ def comma_separated(text: Any) -> Any:
     return text
 
 
+def number(text: Any) -> Any:
+    """``8000`` as a number; choices among numbers are not read from text otherwise."""
+    return int(text) if isinstance(text, str) and text.strip().isdecimal() else text
+
+
 def host_port(text: str) -> str:
     """Check a ``host:port`` (``[::1]:8080``, ``:8080`` for all addresses)."""
     host, colon, port = text.rpartition(":")
@@ -122,7 +127,7 @@ class KernelSettings(Settings):
         le=256,
         description="Processes that mix audio; default cores - 1; 0 mixes inside the API's process",
     )
-    default_sample_rate: Literal[8000, 16000, 48000] = Field(
+    default_sample_rate: Annotated[Literal[8000, 16000, 48000], BeforeValidator(number)] = Field(
         16000, description="Sampling rate in Hz of rooms created without one"
     )
     comfort_noise_enabled: bool = Field(

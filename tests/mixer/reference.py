@@ -10,7 +10,7 @@ from math import lcm
 import numpy as np
 
 from hookswitch.mixer.bank import ROOM_RATES, frame_samples
-from hookswitch.mixer.level import ATTACK_MS, CEILING, RELEASE_DB_PER_TICK, THRESHOLD
+from hookswitch.mixer.level import ATTACK_MS, CEILING, RELEASE_DB_PER_TICK, RELIEVED, THRESHOLD
 from hookswitch.mixer.resample import _prototype
 from hookswitch.mixer.topology import Port, Room, Topology
 
@@ -53,6 +53,8 @@ class ReferenceMixer:
         self.ports: dict[str, ReferencePort] = {}
         self.weighed: set[str] = set()
         """Ports in rooms whose gains have changed since the last tick."""
+        self.remixed = False
+        """Whether gains or paths were changed in this tick."""
 
     def tick(self, said: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, port in self.topology.ports.items():
@@ -62,7 +64,8 @@ class ReferenceMixer:
         for name, frame in said.items():
             port = self.ports[name]
             before, after = port.loudness, 10 ** (self.topology.ports[name].gain_db / 20)
-            ramp = [before + (after - before) * (i + 1) / len(frame) for i in range(len(frame))]
+            self.remixed = self.remixed or after != before
+            ramp = [before * (after / before) ** ((i + 1) / len(frame)) for i in range(len(frame))]
             port.said = np.concatenate([port.said, frame * ramp])[-4800:]
             port.loudness = after
         outs = {name: self._heard(name) for name in self.ports}
@@ -77,8 +80,14 @@ class ReferenceMixer:
         for name, (source, tap) in direct.items():
             state = self.ports[name]
             said = self.ports[source].said[-frame_samples(state.rate) :]
-            out = finished[source] if tap == "hears" else np.clip(said, -CEILING, CEILING)
+            if tap == "hears":
+                out = finished[source]
+            elif self.remixed:
+                out = self._limited(state, said.copy())
+            else:
+                out, state.gain = np.clip(said, -CEILING, CEILING), 1.0
             finished[name], state.last_out = out, out[-1]
+        self.remixed = False
         return finished
 
     def _only_edge(self, name: str) -> tuple[str, str] | None:
@@ -132,6 +141,7 @@ class ReferenceMixer:
     def _out(self, state: ReferencePort, out: np.ndarray, spliced: bool) -> np.ndarray:
         if not spliced:
             return out
+        self.remixed = True
         fade = state.rate * 5 // 1000
         jump = state.last_out - out[0]
         for i in range(fade):
@@ -159,8 +169,16 @@ class ReferenceMixer:
             allowed = min(1.0, THRESHOLD / max(peak, THRESHOLD))
             after = min(state.gain * 10 ** (RELEASE_DB_PER_TICK / 20), allowed, 1.0)
             attack = int(state.rate * ATTACK_MS / 1000)
+            rise = None
+            if self.remixed and state.gain < 1.0 and peak * state.gain <= THRESHOLD * RELIEVED:
+                end = np.abs(out[len(out) * 3 // 4 :]).max()
+                rise = max(THRESHOLD / max(end, THRESHOLD) / state.gain, 1.0)
+                after = state.gain * rise
             for i in range(len(out)):
-                out[i] *= state.gain + (after - state.gain) * min((i + 1) / attack, 1.0)
+                if rise is None:
+                    out[i] *= state.gain + (after - state.gain) * min((i + 1) / attack, 1.0)
+                else:
+                    out[i] *= state.gain * rise ** ((i + 1) / len(out))
                 if abs(out[i]) > THRESHOLD:
                     room = CEILING - THRESHOLD
                     bent = THRESHOLD + room * np.tanh((abs(out[i]) - THRESHOLD) / room)

@@ -116,6 +116,10 @@ async def test_redirects_are_followed(fetcher: Fetcher, server: MediaServer) -> 
         "0177.0.0.01",
         "[64:ff9b::7f00:1]",
         "[2002:7f00:1::]",
+        "0.0.0.0",
+        "0",
+        "[::]",
+        "[::ffff:0.0.0.0]",
     ],
 )
 async def test_forbidden_addresses_in_all_their_disguises(

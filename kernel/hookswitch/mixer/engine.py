@@ -115,8 +115,7 @@ class Engine:
         for key, lanes in plan.processed.items():
             self._processors.process(key, lanes.keys, lanes.rows, inputs[key[1]])
         self._detect_speech(plan)
-        for rate, frames in self._frames.items():
-            frames.amplify(plan.gains.get(rate))
+        moving = [frames.amplify(plan.gains.get(r)) for r, frames in self._frames.items()]
         converted = _convert(self._input_lanes, plan.inputs, inputs)
         for mix in plan.mixes:
             self._deliver(mix, _mixed(mix, inputs[mix.rate], converted))
@@ -127,7 +126,8 @@ class Engine:
         outputs = {rate: frames.outputs for rate, frames in self._frames.items()}
         self._overhear(plan, outputs)
         for rate, frames in self._frames.items():
-            frames.finish(self._ticks, plan.direct.get(rate))
+            remixed = bool(spliced) or any(moving)
+            frames.finish(self._ticks, plan.direct.get(rate), remixed=remixed)
         self._each_bank(lambda bank: bank.push(outputs, now))
 
     def catch_up(self) -> None:

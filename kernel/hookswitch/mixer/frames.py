@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bank import frame_samples
+from .bank import Samples, frame_samples
 from .level import CEILING, ComfortNoise, Limiter
 from .plan import Direct, Gain
 from .resample import Index
@@ -66,42 +66,63 @@ class RateFrames:
         self.outputs, self.past_outputs = self.past_outputs, self.outputs
         self.outputs[: self._rows.used] = 0.0
 
-    def amplify(self, gain: Gain | None) -> None:
+    def amplify(self, gain: Gain | None) -> bool:
         """Make the inputs as loud as planned; a change takes this whole frame, so it never clicks.
 
-        Rows that are not in the plan go back to how they came.
+        It is even in decibels, which is how the limiter can follow it (`level.py`). Rows that are
+        not in the plan go back to how they came. Answers whether any changed.
         """
         if gain is None and not self._amplified:
-            return
+            return False
         before = self._gains[: self._rows.used]
         after = np.ones_like(before)
         if gain is not None:
             after[gain.rows] = gain.factors
-        rows = np.flatnonzero((before != 1.0) | (after != 1.0))
-        self._amplified = len(rows) > 0
-        start, end = before[rows, None], after[rows, None]
-        self.inputs[rows] *= start + (end - start) * self._ramp
-        self._gains[rows] = end[:, 0]
+        self._amplified = bool(((before != 1.0) | (after != 1.0)).any())
+        steady = np.flatnonzero((before == after) & (after != 1.0))
+        self.inputs[steady] *= after[steady, None]
+        moving = np.flatnonzero(before != after)
+        if len(moving):
+            start = before[moving, None]
+            self.inputs[moving] *= start * (after[moving, None] / start) ** self._ramp
+        before[:] = after
+        return len(moving) > 0
 
     def splice(self, rows: Index) -> None:
         """Join these output rows to their past without a step: the difference fades out."""
         jump = self.past_outputs[rows, -1] - self.outputs[rows, 0]
         self.outputs[rows, : len(self._fade)] += jump[:, None] * self._fade
 
-    def finish(self, tick: int, direct: Direct | None) -> None:
+    def finish(self, tick: int, direct: Direct | None, *, remixed: bool) -> None:
         """Limit the outputs, and put comfort noise into the silent ones that want it.
+
+        ``remixed``: gains or paths were changed in this tick.
 
         Then those hear who hear what another says or hears, and nothing else.
         """
         rows = np.arange(self._rows.used) if direct is None else direct.others
         outputs = self.outputs[: len(rows)] if direct is None else self.outputs[rows]
         if len(rows):
-            peaks = np.maximum(outputs.max(axis=1), -outputs.min(axis=1))
-            self._limiter.apply(self.outputs, rows, peaks, self._limits)
+            peaks = _peaks(outputs)
+            self._limiter.apply(self.outputs, rows, peaks, self._limits, remixed=remixed)
             silent = rows[(peaks == 0.0) & self._noise[rows]]
             if len(silent):
                 self._comfort_noise.fill(self.outputs, silent, tick)
         if direct is not None:
-            said = self.inputs[direct.said]
-            self.outputs[direct.sayers] = np.clip(said, -CEILING, CEILING, out=said)
+            self._say_directly(direct, remixed=remixed)
             self.outputs[direct.hearers] = self.outputs[direct.heard]
+
+    def _say_directly(self, direct: Direct, *, remixed: bool) -> None:
+        said, sayers = self.inputs[direct.said], direct.sayers
+        if remixed:  # it may be on its way down from louder than full scale
+            self.outputs[sayers] = said
+            peaks = _peaks(said)
+            self._limiter.apply(self.outputs, sayers, peaks, self._limits, remixed=True)
+        else:
+            self.outputs[sayers] = np.clip(said, -CEILING, CEILING, out=said)
+            self._limits[sayers] = 1.0
+
+
+def _peaks(frames: Samples) -> Samples:
+    peaks: Samples = np.maximum(frames.max(axis=1), -frames.min(axis=1))
+    return peaks

@@ -21,6 +21,9 @@ ATTACK_MS = 1.25
 
 RELEASE_DB_PER_TICK = 0.25
 
+RELIEVED = 1.12
+"""A frame that passes the threshold by no more than this needs no quicker attack."""
+
 COMFORT_NOISE_DBFS = -75.0
 _NOISE_FRAMES = 61
 
@@ -36,28 +39,46 @@ def knee(samples: Samples) -> Samples:
 
 
 class Limiter:
-    """A gain per row: it falls at once when a peak would pass the threshold, and rises slowly."""
+    """A gain per row: it falls at once when a peak would pass the threshold, and rises slowly.
+
+    Except when the listeners' mixes were made quieter on purpose: then it rises within that frame,
+    in the same curve as their gains fall, so that what was too loud becomes as quiet as is wanted.
+    """
 
     def __init__(self, rate: int) -> None:
         samples = frame_samples(rate)
         attack = int(rate * ATTACK_MS / 1000)
-        self._ramp = np.minimum(np.arange(1, samples + 1) / attack, 1.0).astype(np.float32)
+        self._attack = np.minimum(np.arange(1, samples + 1) / attack, 1.0).astype(np.float32)
+        self._whole = (np.arange(1, samples + 1) / samples).astype(np.float32)
+        self._end = slice(samples * 3 // 4, samples)
 
-    def apply(self, frames: Samples, rows: Index, peaks: Samples, gains: Samples) -> None:
+    def apply(
+        self, frames: Samples, rows: Index, peaks: Samples, gains: Samples, *, remixed: bool = False
+    ) -> None:
         """Limit ``frames[rows]`` in place.
 
         ``peaks`` (rows,) are theirs; ``gains`` is per row of ``frames``, kept between ticks.
+        ``remixed``: in this tick some mix was changed on purpose.
         """
         chosen = np.flatnonzero((peaks > THRESHOLD) | (gains[rows] < 1.0))
         if not len(chosen):
             return
         hot, peak = rows[chosen], peaks[chosen]
-        before = gains[hot]
-        allowed = np.minimum(THRESHOLD / np.maximum(peak, THRESHOLD), 1.0)
-        after = np.minimum(np.minimum(before * _RELEASE, allowed), 1.0).astype(np.float32)
-        gain = before[:, None] + (after - before)[:, None] * self._ramp
-        frames[hot] = knee(frames[hot] * gain)
+        before, loud = gains[hot], frames[hot]
+        after = np.minimum(np.minimum(before * _RELEASE, _allowed(peak)), 1.0).astype(np.float32)
+        gain = before[:, None] + (after - before)[:, None] * self._attack
+        if remixed:
+            relieved = (peak * before <= THRESHOLD * RELIEVED) & (before < 1.0)
+            wanted = _allowed(np.abs(loud[relieved, self._end]).max(axis=1, initial=0.0))
+            rise = np.maximum(wanted / before[relieved], 1.0).astype(np.float32)
+            gain[relieved] = before[relieved, None] * rise[:, None] ** self._whole
+            after[relieved] = gain[relieved, -1]
+        frames[hot] = knee(loud * gain)
         gains[hot] = after
+
+
+def _allowed(peak: Samples) -> Samples:
+    return np.minimum(THRESHOLD / np.maximum(peak, THRESHOLD), 1.0)
 
 
 class ComfortNoise:

@@ -11,6 +11,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+_THIS_HOST = ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1")
+"""Where a connection to the unspecified address goes (0.0.0.0, ::)."""
+
 
 class Forbidden:
     """The networks an operator forbids; an IPv4 address is found in all its disguises."""
@@ -49,4 +52,6 @@ def _forms(address: Address) -> list[Address]:
             forms.append(address.sixtofour)
         if address in _NAT64:
             forms.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if any(form.is_unspecified for form in forms):
+        forms.extend(_THIS_HOST)
     return forms
