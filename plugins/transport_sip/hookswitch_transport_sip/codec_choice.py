@@ -31,7 +31,7 @@ class CodecChoice:
         return known.name if known else name
 
     def listed(self, names: Iterable[str], field: str) -> tuple[CodecInfo, ...]:
-        """The codecs of a list, in its order.
+        """The codecs of a list, in its order, each once.
 
         Raises SettingsError or BadRequest, naming the ``field``, if one is not installed.
         """
@@ -44,4 +44,4 @@ class CodecChoice:
             for extra in {name.lower() for name in unknown} & _EXTRAS:
                 problem += f"; pip install 'hookswitch[{extra}]>=0.1'"
             raise SettingsError(problem) if field == SETTING else BadRequest(problem)
-        return tuple(installed[name.lower()] for name in names)
+        return tuple(dict.fromkeys(installed[name.lower()] for name in names))

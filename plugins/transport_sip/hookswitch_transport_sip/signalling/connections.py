@@ -192,7 +192,7 @@ class Connections:
         try:
             connection = await self._connect(hop)
         except (OSError, TimeoutError, ssl.SSLError, ValueError) as error:
-            log.info("cannot connect to %s: %s", hop, str(error) or type(error).__name__)
+            log.info("cannot connect to %.300s: %s", str(hop), str(error) or type(error).__name__)
             self.counters["connections_failed"] += 1
             del self._connecting[hop]
             self._user.failed(hop)

@@ -109,7 +109,7 @@ class Resolver:
         except dns.resolver.NXDOMAIN:
             ttl = _ABSENT
         except (dns.exception.DNSException, OSError, UnicodeError) as error:
-            log.info("DNS: %s %s: %s", question.kind, question.name, error)
+            log.info("DNS: %s %.255s: %s", question.kind, question.name, error)
             ttl = _FAILED
         self._remember(question, records, min(max(ttl, _SHORTEST), _LONGEST))
         return records
