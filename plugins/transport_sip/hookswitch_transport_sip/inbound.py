@@ -12,7 +12,13 @@ from .media import MEDIA_ERRORS, CallMedia
 from .reasons import status_of
 from .sdp.errors import NotAcceptable, SdpError
 from .sip.call import CallState
-from .sip.events import Acknowledged, CallEvent, Cancelled, ProvisionalAcknowledged
+from .sip.events import (
+    Acknowledged,
+    CallEvent,
+    Cancelled,
+    EarlyOfferUnanswered,
+    ProvisionalAcknowledged,
+)
 from .sip.uas import InboundCall
 
 if TYPE_CHECKING:
@@ -88,6 +94,9 @@ class InboundSipCall(SipCall):
             self.spawn(self._acknowledged(event.sdp))
         elif isinstance(event, ProvisionalAcknowledged):
             self.spawn(self._early_answer(event.sdp))
+        elif isinstance(event, EarlyOfferUnanswered):
+            self.leg.command_failed("early_media", "the PRACK brought no answer to our offer")
+            self._end("not_acceptable")
         else:
             super().handle(event)
 
@@ -125,7 +134,7 @@ class InboundSipCall(SipCall):
         try:
             await self.apply(self.opened_media.negotiation.receive_answer(sdp))
         except MEDIA_ERRORS as error:
-            self.leg.command_failed("early_media", str(error))
+            self._refuse("early_media", error)  # no other offer may follow
             return
         await self.leg.early_media_started()
 
