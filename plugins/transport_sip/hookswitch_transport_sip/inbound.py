@@ -11,6 +11,7 @@ from .demands import ChallengeCaller
 from .media import MEDIA_ERRORS, CallMedia
 from .reasons import status_of
 from .sdp.errors import NotAcceptable, SdpError
+from .settings import Way
 from .sip.call import CallState
 from .sip.events import (
     Acknowledged,
@@ -40,9 +41,12 @@ class InboundSipCall(SipCall):
         leg: Leg,
         dialogue: InboundCall,
         offered: tuple[str, ...] | None,
+        way: Way,
     ) -> None:
-        """``offered``: names of the codecs of the offer, None if the offer is left to us."""
+        """``offered``: names of the codecs of the offer, None if the offer is left to us; ``way``:
+        the family of its media."""
         super().__init__(transport, leg, dialogue)
+        self._way = way
         self._offered = offered
         self._sdp: bytes | None = None
         self._answering = False
@@ -145,7 +149,7 @@ class InboundSipCall(SipCall):
                 return self._sdp  # an answer repeats what early media promised
             chosen = self._transport.codecs.named(codec) if codec else None
             source = self.dialogue.source.host
-            media = self.media = self._transport.open_media(self.leg, source, chosen)
+            media = self.media = self._transport.open_media(self.leg, source, self._way, chosen)
             offer = self.dialogue.invite_request.sdp
             if offer is None:
                 self._sdp = media.negotiation.offer()
