@@ -69,6 +69,21 @@ def tones(text: str, ms: int = 60, gap_ms: int = 60) -> list[Packet]:
     ]
 
 
+def after(first: list[Packet], second: list[Packet], pause: float = 0.0) -> list[Packet]:
+    """One stream after the other, numbered on from it as one."""
+    number, stamp = struct.unpack_from("!HI", first[-1].data, 2)
+    packets = list(first)
+    begins = first[-1].at + 0.02 + pause
+    stamp += _STEP + round(pause * RATE)
+    for packet in second:
+        at, clock = packet.at - second[0].at, struct.unpack_from("!I", packet.data, 4)[0]
+        moved = stamp + clock - struct.unpack_from("!I", second[0].data, 4)[0]
+        number += 1
+        data = packet.data[:2] + struct.pack("!HI", number, moved) + packet.data[8:]
+        packets.append(Packet(begins + at, data))
+    return packets
+
+
 def write(path: Path, packets: Iterable[Packet]) -> None:
     """Write packets as UDP over IPv4 over Ethernet."""
     with path.open("wb") as file:

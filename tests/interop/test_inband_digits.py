@@ -9,7 +9,7 @@ import pytest
 
 from . import capture
 from .baresip import baresip
-from .client import Api, Events
+from .client import Api, Events, api_of, events_of
 from .linphone import RUNNING, linphone
 from .server import Server, serving
 from .sipp import sipp
@@ -41,6 +41,37 @@ async def test_tones_from_a_capture(
         await events.ended(leg)
         await caller.succeeded()
     assert told(events, leg) == numbered(digits)
+
+
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that listens to every phone."""
+    with serving(tmp_path_factory.mktemp("listening"), SIP_INBAND_DTMF="on") as running:
+        yield running
+
+
+async def test_tones_before_and_after_events(listening: Server, tmp_path: Path) -> None:
+    """A gateway may send an event and leave the tone in; later it may send tones alone."""
+    pressed = capture.after(capture.tones("12"), capture.digits("3"))
+    both = capture.after(pressed, capture.tones("3", ms=100)[8:])
+    packets = capture.after(both, capture.tones("3456"), pause=0.6)
+    capture.write(tmp_path / "mixed.pcap", packets)
+    fields = {
+        "capture": str(tmp_path / "mixed.pcap"),
+        "milliseconds": str(int(packets[-1].at * 1000) + 500),
+    }
+    async with (
+        api_of(listening.url) as api,
+        events_of(listening.url) as events,
+        sipp(
+            "caller_sends_digits.xml", tmp_path, target=listening.sip_port, fields=fields
+        ) as caller,
+    ):
+        leg = (await events.wait("leg.ringing"))["leg_id"]
+        await api.post(f"/legs/{leg}/answer", 202)
+        await events.ended(leg)
+        await caller.succeeded()
+        assert told(events, leg) == numbered("1233456")
 
 
 async def test_a_phone_that_plays_its_keys(

@@ -72,6 +72,36 @@ async def test_a_caller_answers_our_offer_early(
         await caller.succeeded()
 
 
+@pytest.mark.parametrize(
+    ("what", "answer", "error"),
+    [
+        ("nothing", "Content-Length: 0", "the PRACK brought no answer to our offer"),
+        ("a refusal of the audio", session(0), "refuses the audio"),
+    ],
+)
+async def test_a_caller_that_does_not_answer_our_offer_is_turned_away(
+    server: Server,
+    api: Api,
+    events: Events,
+    tmp_path: Path,
+    what: str,
+    answer: str,
+    error: str,
+) -> None:
+    fields = {"what": what, "answer": answer}
+    async with sipp(
+        "caller_answers_no_early_offer.xml", tmp_path, target=server.sip_port, fields=fields
+    ) as caller:
+        leg = await ringing(events)
+        await api.post(f"/legs/{leg}/early-media", 202)
+        failed = await events.wait("leg.command_failed", leg_id=leg, command="early_media")
+        assert error in failed["error"]
+        end = await events.ended(leg)
+        assert end["cdr"]["reason"] == "not_acceptable"
+        await caller.succeeded()
+    assert not events.of(leg, "leg.early_media", "leg.connected")
+
+
 async def test_early_media_needs_an_offer_or_a_caller_that_can_answer_one(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:

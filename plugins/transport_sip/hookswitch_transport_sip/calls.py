@@ -228,5 +228,5 @@ class SipCall(Call):
         digit = unpack_digit(request.content_type or "", request.body)
         if digit is None:
             return
-        if self.media is None or self.media.is_new_digit(digit, "info"):
+        if self.media is None or self.media.is_new_digit_by_info(digit):
             self.leg.digit_received(digit)

@@ -11,8 +11,15 @@ from .demands import ChallengeCaller
 from .media import MEDIA_ERRORS, CallMedia
 from .reasons import status_of
 from .sdp.errors import NotAcceptable, SdpError
+from .settings import Way
 from .sip.call import CallState
-from .sip.events import Acknowledged, CallEvent, Cancelled, ProvisionalAcknowledged
+from .sip.events import (
+    Acknowledged,
+    CallEvent,
+    Cancelled,
+    EarlyOfferUnanswered,
+    ProvisionalAcknowledged,
+)
 from .sip.uas import InboundCall
 
 if TYPE_CHECKING:
@@ -34,9 +41,12 @@ class InboundSipCall(SipCall):
         leg: Leg,
         dialogue: InboundCall,
         offered: tuple[str, ...] | None,
+        way: Way,
     ) -> None:
-        """``offered``: names of the codecs of the offer, None if the offer is left to us."""
+        """``offered``: names of the codecs of the offer, None if the offer is left to us; ``way``:
+        the family of its media."""
         super().__init__(transport, leg, dialogue)
+        self._way = way
         self._offered = offered
         self._sdp: bytes | None = None
         self._answering = False
@@ -88,6 +98,9 @@ class InboundSipCall(SipCall):
             self.spawn(self._acknowledged(event.sdp))
         elif isinstance(event, ProvisionalAcknowledged):
             self.spawn(self._early_answer(event.sdp))
+        elif isinstance(event, EarlyOfferUnanswered):
+            self.leg.command_failed("early_media", "the PRACK brought no answer to our offer")
+            self._end("not_acceptable")
         else:
             super().handle(event)
 
@@ -125,7 +138,7 @@ class InboundSipCall(SipCall):
         try:
             await self.apply(self.opened_media.negotiation.receive_answer(sdp))
         except MEDIA_ERRORS as error:
-            self.leg.command_failed("early_media", str(error))
+            self._refuse("early_media", error)  # no other offer may follow
             return
         await self.leg.early_media_started()
 
@@ -136,7 +149,7 @@ class InboundSipCall(SipCall):
                 return self._sdp  # an answer repeats what early media promised
             chosen = self._transport.codecs.named(codec) if codec else None
             source = self.dialogue.source.host
-            media = self.media = self._transport.open_media(self.leg, source, chosen)
+            media = self.media = self._transport.open_media(self.leg, source, self._way, chosen)
             offer = self.dialogue.invite_request.sdp
             if offer is None:
                 self._sdp = media.negotiation.offer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ from .inbound import InboundSipCall
 from .offered import Offered
 from .replacement import replacement_options
 from .rtp.keys import SrtpKeys
-from .sdp.audio import LocalAudio
+from .sdp.audio import LocalAudio, NegotiatedAudio
 from .sdp.description import SessionDescription
 from .sdp.errors import NotAcceptable, SdpError
 from .sdp.negotiation import check
 from .sdp.streams import offered_codecs
+from .settings import Way
 from .sip.call import CallState
 from .sip.events import InviteReceived
 from .sip.message import Request
@@ -107,7 +109,8 @@ class Incoming:
             dialogue.reject(503, now, headers=[RETRY_AFTER])
             return
         names = None if offered is None else tuple(codec.name for codec in offered)
-        call = InboundSipCall(transport, leg, dialogue, names)
+        way = transport.settings.way_to(event.source.host) if offer is None else offer.way
+        call = InboundSipCall(transport, leg, dialogue, names, way)
         call.replaces = replaced
         leg.call = call
         transport.watch(dialogue, call)
@@ -136,13 +139,28 @@ class Incoming:
     def _offered(self, sdp: bytes, source: str) -> Offered:
         """What an offer from a host holds. Raises SdpError when we could not answer it."""
         offer = SessionDescription.parse(sdp)
-        host = self._transport.settings.way_to(source).announced
-        agreed = check(offer, replace(self._likely, host=host))
+        way, agreed = self._agreed(offer, source)
         usual = self._transport.codecs.usual
         codecs = tuple(
             OfferedCodec(**each | {"name": usual(each["name"])}) for each in offered_codecs(offer)
         )
-        return Offered(codecs, (agreed.remote, agreed.remote_rtcp))
+        return Offered(codecs, way, (agreed.remote, agreed.remote_rtcp))
+
+    def _agreed(self, offer: SessionDescription, source: str) -> tuple[Way, NegotiatedAudio]:
+        """By which family the audio goes: the signalling's, or the other one if that suits alone.
+
+        Raises SdpError.
+        """
+        settings = self._transport.settings
+        usual = settings.way_to(source)
+        others = [way for way in settings.ways if way is not usual]
+        try:
+            return usual, check(offer, replace(self._likely, host=usual.announced))
+        except NotAcceptable:
+            for way in others:
+                with contextlib.suppress(NotAcceptable):
+                    return way, check(offer, replace(self._likely, host=way.announced))
+            raise
 
 
 def _options(request: Request, admitted: Admitted) -> LegOptions:

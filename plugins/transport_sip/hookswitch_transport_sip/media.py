@@ -191,9 +191,13 @@ class CallMedia:
         self._ports.close()
         self.text.close()
 
-    def is_new_digit(self, digit: str, source: str) -> bool:
+    def is_new_digit_by_info(self, digit: str) -> bool:
         """Whether a digit has not come another way already."""
-        return self._digits.is_new(digit, source, asyncio.get_running_loop().time())
+        return self._digits.is_new(digit, "info", asyncio.get_running_loop().time())
+
+    def _is_new(self, digit: str, *, tones: bool) -> bool:
+        now = asyncio.get_running_loop().time()
+        return self._digits.is_new(digit, "tones" if tones else "events", now, held=not tones)
 
     async def _params(self, agreed: NegotiatedAudio) -> RtpParams:
         settings = self._settings
@@ -245,9 +249,11 @@ class CallMedia:
             self.discarded = report.data["packets_discarded"]
             self._watch_keys(report.data)
         elif report.kind == "digit":
-            source = "tones" if report.data.get("tones") else "events"
-            if not self.is_new_digit(str(report.data["digit"]), source):
+            if not self._is_new(str(report.data["digit"]), tones="tones" in report.data):
                 return
+        elif report.kind == "digit_ended":
+            now = asyncio.get_running_loop().time()
+            self._digits.ended(str(report.data["digit"]), "events", now)
         elif report.kind == "media_timeout" and self.text.heard_within(self._settings.rtp_timeout):
             self._switch.spawn(self._wait_again())
             return

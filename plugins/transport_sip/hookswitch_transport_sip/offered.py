@@ -8,13 +8,15 @@ from hookswitch.plugin import OfferedCodec
 
 from .numeric import is_numeric, numeric
 from .rtp.params import Address
+from .settings import Way
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Its codecs, and where its audio and the reports on it go."""
+    """Its codecs, where its audio and the reports on it go, and by which family that is."""
 
     codecs: tuple[OfferedCodec, ...]
+    way: Way
     addresses: tuple[Address | None, ...]
 
     @property

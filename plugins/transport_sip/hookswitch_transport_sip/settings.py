@@ -204,7 +204,8 @@ class SipSettings(Settings):
     )
     sip_inband_dtmf: InbandDtmf = Field(
         "off",
-        description="Listen for digits in the audio; auto: of phones without telephone events",
+        description="Listen for digits in the audio; auto: of phones without telephone events; on: "
+        "of all, where a digit that also comes as an event or by INFO is told once",
     )
     sip_100rel: Literal["off", "supported", "required"] = Field(
         "supported",

@@ -239,7 +239,9 @@ class SipTransport(Transport):
         """Have the messages of this dialogue be the leg's."""
         self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=inbound))
 
-    def open_media(self, leg: Leg, signalling_ip: str, codec: CodecInfo | None) -> CallMedia:
+    def open_media(
+        self, leg: Leg, signalling_ip: str, way: Way, codec: CodecInfo | None
+    ) -> CallMedia:
         """Media for an inbound call, in this codec if one is asked for.
 
         Raises Unavailable when no port is left.
@@ -247,7 +249,6 @@ class SipTransport(Transport):
         codecs = self.usual_codecs
         if codec is not None:
             codecs = (codec, *(each for each in codecs if each is not codec))
-        way = self.settings.way_to(signalling_ip)
         take = self._ports[way.is_ipv6].take
         return CallMedia(
             self.switch,

@@ -140,7 +140,8 @@ def test_an_answer_is_not_kept_by_ringing_that_is_not_acknowledged() -> None:
     assert_idle(net)
 
 
-def test_an_offer_in_a_prack_is_answered_before_the_call() -> None:
+def offered_in_prack() -> Network:
+    """The PRACK of early media has brought another offer."""
     net = called()
     callee(net).progress(ANSWER, net.now)
     net.run(0.005)
@@ -152,6 +153,11 @@ def test_an_offer_in_a_prack_is_answered_before_the_call() -> None:
     net.drop = lambda data: False
     prack.set_body(OTHER, "application/sdp")
     net.inject(bytes(prack), A, B)
+    return net
+
+
+def test_an_offer_in_a_prack_is_answered_before_the_call() -> None:
+    net = offered_in_prack()
     (offered,) = net.find(B, OfferReceived)
     assert isinstance(offered, OfferReceived)
     assert offered.sdp == OTHER
@@ -164,6 +170,16 @@ def test_an_offer_in_a_prack_is_answered_before_the_call() -> None:
     assert (to_prack.cseq.method, to_prack.body) == ("PRACK", OTHER)
     assert (to_invite.cseq.method, to_invite.body) == ("INVITE", b"")
     net.callee.bye(net.now)
+    assert_idle(net)
+
+
+def test_a_call_is_turned_away_while_its_answer_waits_for_an_offer_in_a_prack() -> None:
+    net = offered_in_prack()
+    callee(net).answer(ANSWER, net.now)
+    callee(net).reject(486, net.now)
+    net.run(1)
+    assert net.starts(B)[-2:] == ["487", "486"]
+    assert net.names(B) == ["InviteReceived", "OfferReceived", "Released"]
     assert_idle(net)
 
 
@@ -221,6 +237,42 @@ def test_an_invite_without_an_offer_is_answered_in_the_prack() -> None:
     assert (answered.sdp, answered.is_offer) == (None, False)
     net.callee.bye(net.now)
     assert_idle(net)
+
+
+@pytest.mark.parametrize("answering", [False, True])
+def test_a_prack_without_the_answer_to_our_offer_ends_the_call(answering: bool) -> None:
+    net = network()
+    net.agents[A].invite(*_target(net), None, net.now)
+    net.run(0.1)
+    callee(net).progress(OTHER, net.now)
+    if answering:
+        callee(net).answer(OTHER, net.now)
+    net.run(0.1)
+    (progressed,) = net.find(A, Progressed)
+    assert isinstance(progressed, Progressed)
+    progressed.call.accept_progress(progressed, b"", net.now)
+    net.run(1)
+    assert net.names(B) == ["InviteReceived", "EarlyOfferUnanswered", "Released"]
+    assert net.starts(B) == ["183", "200", "488"]
+    (failed,) = net.find(A, Failed)
+    assert isinstance(failed, Failed)
+    assert failed.status == 488
+    assert_idle(net)
+
+
+def test_ringing_that_is_acknowledged_needs_no_answer_to_the_offer_behind_it() -> None:
+    net = network(b={"required": ("100rel",)})
+    net.agents[A].invite(*_target(net), None, net.now)
+    net.run(0.1)
+    callee(net).ring(net.now)
+    callee(net).progress(OTHER, net.now)
+    net.run(0.5)
+    progressed = net.find(A, Progressed)[-1]
+    assert isinstance(progressed, Progressed)
+    progressed.call.accept_progress(progressed, ANSWER, net.now)
+    net.run(0.5)
+    assert net.starts(B) == ["180", "183", "200", "200"]
+    assert net.names(B) == ["InviteReceived", "ProvisionalAcknowledged"]
 
 
 def test_an_early_offer_needs_a_caller_that_can_answer_it() -> None:

@@ -222,9 +222,7 @@ class RtpBank:
             if rate in inputs:
                 lane.pull(inputs[rate])
         for slot, digit in self._inband.detect(inputs):
-            port = self._by_slot[slot]
-            if not port.events.started:  # else the phone sends events, and the tone as well
-                self._report(port, "digit", {"digit": digit, "tones": True})
+            self._report(self._by_slot[slot], "digit", {"digit": digit, "tones": True})
 
     def push(self, outputs: Frames, now: float) -> None:
         """Encode and send 20 ms of every port; then do what is due now and then."""

@@ -39,7 +39,7 @@ class RtpParams:
     its SIP comes from, a hint when it is behind a NAT; ``learned`` is where its packets came from
     before (a restarted worker goes on with it). Hosts are numeric.
 
-    ``inband_dtmf``: digits are listened for in the audio, until the first telephone event comes.
+    ``inband_dtmf``: digits are listened for in the audio, and reported beside telephone events.
     """
 
     codec: str

@@ -72,11 +72,6 @@ class EventReceiver:
         self._duration = 0
         self._before = 0
 
-    @property
-    def started(self) -> bool:
-        """Whether there has been any event."""
-        return self._stamp is not None
-
     def receive(
         self, payload: bytes, timestamp: int, marker: bool, clock_rate: int
     ) -> list[DigitStarted | DigitEnded]:

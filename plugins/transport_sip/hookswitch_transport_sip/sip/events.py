@@ -2,7 +2,8 @@
 
 Every call ends with exactly one `Released`, after which it is out of all tables.
 Before it comes the cause, if the other side or time was the cause: `Failed`,
-`Cancelled`, `ByeReceived`, `AckTimedOut`, `PrackTimedOut`, `SessionExpired` or `DialogLost`.
+`Cancelled`, `ByeReceived`, `AckTimedOut`, `PrackTimedOut`, `EarlyOfferUnanswered`,
+`SessionExpired` or `DialogLost`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,13 @@ class ProvisionalAcknowledged:
 
     call: InboundCall
     sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyOfferUnanswered:
+    """The PRACK brought no answer to the offer in our response; the INVITE has been refused."""
+
+    call: InboundCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +287,7 @@ CallEvent = (
     | Acknowledged
     | AckTimedOut
     | ProvisionalAcknowledged
+    | EarlyOfferUnanswered
     | PrackTimedOut
     | Progressed
     | Answered

@@ -7,7 +7,13 @@ from .call import Call, CallState
 from .core import Core, HeaderItems, checked
 from .dialog import Dialog
 from .errors import ParseError, StateError
-from .events import Cancelled, InviteReceived, PrackTimedOut, ProvisionalAcknowledged
+from .events import (
+    Cancelled,
+    EarlyOfferUnanswered,
+    InviteReceived,
+    PrackTimedOut,
+    ProvisionalAcknowledged,
+)
 from .hop import Hop
 from .message import Request
 from .pending import Pending
@@ -117,10 +123,9 @@ class InboundCall(Call):
             return
         if acknowledged is None:
             self.respond(transaction, 481, now)
-        elif request.sdp is not None and self._dialog.pending is Pending.OURS:
-            self._dialog.pending, self._settled = Pending.NONE, True
+        elif acknowledged.body and self._dialog.pending is Pending.OURS:
             self.respond(transaction, 200, now)
-            self.core.emit(ProvisionalAcknowledged(self, request.sdp))
+            self._take_answer(request.sdp, now)
         elif request.sdp is None:
             self.respond(transaction, 200, now)
         elif (refusal := self.offered.refusal(self._dialog)) is not None:
@@ -128,6 +133,16 @@ class InboundCall(Call):
         else:
             self.offered.take(transaction, self._dialog)
         self._try_to_answer(now)
+
+    def _take_answer(self, sdp: bytes | None, now: float) -> None:
+        """Of our early offer: it must come in the PRACK, and no other offer may follow (RFC 3262
+        section 5), so that a call without it has no session to go on with."""
+        if sdp is None:
+            self.core.emit(EarlyOfferUnanswered(self))
+            self._give_up(488, None, (), now)
+            return
+        self._dialog.pending, self._settled = Pending.NONE, True
+        self.core.emit(ProvisionalAcknowledged(self, sdp))
 
     def _try_to_answer(self, now: float) -> None:
         waits = self._reliable.carries_session or self.offered.is_waiting
@@ -141,6 +156,7 @@ class InboundCall(Call):
         self.state = CallState.CONFIRMED
 
     def _give_up(self, status: int, reason: str | None, headers: HeaderItems, now: float) -> None:
+        self._wanted = None
         self.offered.drop(now)
         self.invited.refuse(status, reason, headers, now)
         self._release()
