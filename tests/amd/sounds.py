@@ -38,6 +38,11 @@ def tone(ms: float, *frequencies: float, dbfs: float = -20.0) -> np.ndarray:
     return at_level(np.sum([np.sin(2 * np.pi * f * t) for f in frequencies], axis=0), dbfs)
 
 
+def glide(ms: int, low: float, high: float) -> np.ndarray:
+    t = np.arange(ms * 8) / RATE
+    return np.asarray(3000 * np.sin(2 * np.pi * np.cumsum(np.linspace(low, high, len(t))) / RATE))
+
+
 def noise(sound: np.ndarray, dbfs: float, seed: int = 7) -> np.ndarray:
     """White noise behind a sound."""
     behind = np.random.default_rng(seed).normal(0, 1, len(sound))

@@ -11,7 +11,7 @@ from hookswitch.mixer.bank import BankError, PortReport, PortSpec
 from hookswitch_amd.bank import AmdBank
 from hookswitch_amd.limits import Limits
 
-from .sounds import BANK, FRAME, RATE, heard, noise, silence, spec, tone, voice
+from .sounds import BANK, FRAME, RATE, glide, heard, noise, silence, spec, tone, voice
 
 WAITING = Limits(beep_timeout=8000)
 
@@ -120,11 +120,6 @@ def test_what_is_no_beep() -> None:
     }
     for name, reports in zip(calls, heard(list(calls.values()), WAITING), strict=True):
         assert [report.kind for report in reports][1:] != ["beep"], name
-
-
-def glide(ms: int, low: float, high: float) -> np.ndarray:
-    t = np.arange(ms * 8) / RATE
-    return np.asarray(3000 * np.sin(2 * np.pi * np.cumsum(np.linspace(low, high, len(t))) / RATE))
 
 
 def test_a_beep_is_waited_for_no_longer_than_asked() -> None:

@@ -84,6 +84,14 @@ async def test_the_beep_is_told(server: RunningSwitch) -> None:
     }
 
 
+async def test_a_beep_soon_after_a_short_greeting_is_told(server: RunningSwitch) -> None:
+    call = await server.dial(amd={"beep_timeout": 5000}, sample_rate=8000)
+    call.says(says(silence(300), voice(450), silence(600), tone(500, 1000), silence(300)))
+    event = await server.events.wait("amd.result", leg_id=call.leg.id)
+    assert event["result"] == "machine"
+    assert (await server.events.wait("amd.beep", leg_id=call.leg.id))["beep_ms"] == 0
+
+
 async def test_another_detection_takes_the_place_of_the_first(server: RunningSwitch) -> None:
     call = await arrived(server)
     path = f"/v1/legs/{call.leg.id}/amd"

@@ -132,7 +132,8 @@ class AmdBank:
         voice = self._voice.hear(frames)
         none = tone | self._voice.was_noise
         self._words.hear(voice, none, np.where(tone, BEFORE_STEADY_TICKS, NOISE_TICKS))
-        judged = self._verdicts.judge(self._words, beeps) & self._listens
+        may_beep = self._beeps.may_come(self._tones, len(frames))
+        judged = self._verdicts.judge(self._words, beeps, may_beep) & self._listens
         for line in np.flatnonzero(judged).tolist():
             self._tell_verdict(line)
         waits = self._listens & (self._waiting.judged[: len(frames)] != NEVER)

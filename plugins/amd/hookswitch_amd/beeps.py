@@ -17,6 +17,9 @@ from .tones import STEADY_TICKS, Tones
 BEFORE_STEADY_TICKS = STEADY_TICKS + 3
 """For how long a tone has sounded when it is steady: the spectrum looks back three ticks."""
 
+YOUNG_TICKS = BEFORE_STEADY_TICKS + 4
+"""A tone that is not steady by then is none: a whistle, a voice, an instrument."""
+
 LONGEST_TICKS = 1600 // TICK_MS
 
 SAME_HZ = 12.0
@@ -74,6 +77,12 @@ class Beeps(Columns):
         beeps = np.where(over & (length <= LONGEST_TICKS), length, 0)
         length[over | (ended > FALLS_WITHIN_TICKS)] = 0
         return beeps
+
+    def may_come(self, tones: Tones, count: int) -> Flags:
+        """Where a tone sounds, or has just ended, that may turn out to be a beep."""
+        length, young = self.length[:count], tones.young[:count]
+        begins = (length == 0) & (young > 0) & (young <= YOUNG_TICKS)
+        return np.asarray(begins | ((length > 0) & (length <= LONGEST_TICKS)))
 
     def _is_same(self, tones: Tones, count: int) -> Flags:
         low = np.abs(tones.low[:count] - self._low[:count]) < SAME_HZ

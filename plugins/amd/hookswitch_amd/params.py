@@ -25,7 +25,8 @@ class DetectMachine(ApiModel):
     )  # fmt: skip
     greeting_duration: int = Field(
         _DEFAULT.greeting_duration, ge=1, le=LONGEST_MS,
-        description="Speech without a pause that makes it a machine; with pauses, twice that",
+        description="Speech without a pause that makes it a machine; with pauses, twice that, "
+        "or just this much when the analysis time is over",
     )  # fmt: skip
     after_greeting_silence: int = Field(
         _DEFAULT.after_greeting_silence, ge=1, le=LONGEST_MS,

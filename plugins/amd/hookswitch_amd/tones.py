@@ -30,6 +30,9 @@ DRIFT_HZ = 2.5
 CHANGE_DB = 1.0
 """How much louder or softer it may become in a tick."""
 
+BEGINS = 0.4
+"""Share that they hold already when a tone begins, and most of the window is before it."""
+
 STEADY_TICKS = 3
 """Ticks after which it is a tone: it has lasted for at least 64 + 3 x 20 ms, less the edges."""
 
@@ -50,6 +53,8 @@ class Tones(Columns):
     """dBFS of all above `LOWEST_HZ`."""
     steady: Ticks
     """Ticks for which a tone has been the same."""
+    young: Ticks
+    """Ticks for which there has been something like a tone, steady or not."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -59,6 +64,7 @@ class Tones(Columns):
             _level=np.float32(-100.0),
             loudness=np.float32(-100.0),
             steady=np.int32(0),
+            young=np.int32(0),
         )
         self._window = np.hanning(WINDOW + 1)[:WINDOW].astype(np.float32)
         self._scale = 2 / (FULL_SCALE**2 * WINDOW * float(np.sum(self._window**2)))
@@ -88,6 +94,9 @@ class Tones(Columns):
         held = np.where(alone, first, first + second)
         level = 10 * np.log10(np.maximum(held, 1e-10))
         pure = (held > PURITY * total) & (level > LEAST_DBFS)
+        begins = (held > BEGINS * total) & (level > LEAST_DBFS)
+        begins &= level > self._level[:count] + CHANGE_DB
+        np.copyto(self.young[:count], np.where(pure | begins, self.young[:count] + 1, 0))
         return self._compare(pure, np.minimum(first_hz, second_hz),
                              np.maximum(first_hz, second_hz), level)  # fmt: skip
 

@@ -2,9 +2,9 @@
 
 ======================  ==========================================================================
 no_speech               no word within ``initial_silence_timeout``
-machine                 one phrase of ``greeting_duration``, or twice that in all phrases; or a beep
-                        after words
-human                   words, then ``after_greeting_silence``
+machine                 one phrase of ``greeting_duration``, or twice that in all phrases, or just
+                        that when ``total_analysis_time`` is over; or a beep after words
+human                   words, then ``after_greeting_silence``, and no tone that may become a beep
 not_sure                none of them within ``total_analysis_time``
 ======================  ==========================================================================
 
@@ -67,15 +67,18 @@ class Verdicts(Columns):
         self._after[line] = ticks(limits.after_greeting_silence)
         self._total[line] = ticks(limits.total_analysis_time)
 
-    def judge(self, words: Words, beeps: Flags) -> Flags:
-        """Judge by what was heard so far; answers where the verdict is new."""
+    def judge(self, words: Words, beeps: Flags, tones: Flags) -> Flags:
+        """Judge by what was heard so far; answers where the verdict is new.
+
+        ``beeps`` is where one is over, ``tones`` where something sounds that may become one.
+        """
         count = len(beeps)
         spoke = words.begun[:count] != NEVER
         greeting = self._greeting[:count]
         spoken, over = words.spoken(count), words.age[:count] >= self._total[:count]
         goes_on = (words.phrase(count) >= greeting) | (spoken >= PHRASES * greeting)
-        goes_on |= over & (spoken >= greeting) & (words.silence[:count] < self._after[:count] // 2)
-        waits = spoke & (words.silence[:count] >= self._after[:count])
+        waits = spoke & (words.silence[:count] >= self._after[:count]) & ~tones
+        goes_on |= over & (spoken >= greeting) & ~waits
         mute = ~spoke & ~words.in_sound(count)
         mute &= words.age[:count] >= self._initial_silence[:count]
         found = np.select(
