@@ -111,7 +111,6 @@ class Incoming:
         call.replaces = replaced
         leg.call = call
         transport.watch(dialogue, call)
-        transport.show(leg, dialogue, inbound=True)
         self._ring(event, call, offered)
 
     def _ring(
