@@ -229,7 +229,7 @@ class SipTransport(Transport):
     def watch(self, dialogue: Dialogue, call: SipCall) -> None:
         """Have a call hear what happens to a dialogue of its, and its leg show the messages."""
         self._calls[dialogue] = call
-        self.witness.open(call.leg.id, _view_of(dialogue))
+        self.witness.open(call.leg.id, View.of(dialogue))
 
     def call_of(self, dialogue: Dialogue | None) -> SipCall | None:
         """Whose dialogue it is."""
@@ -256,10 +256,10 @@ class SipTransport(Transport):
             way.announced,
         )
 
-    def challenge(self, dialogue: InboundCall, request: ChallengeCaller) -> None:
+    def challenge(self, leg: Leg, dialogue: InboundCall, request: ChallengeCaller) -> None:
         """Have the caller of a ringing call prove a password."""
         demand = request.demand(self.settings.realm)
-        self.doorkeeper.challenge(dialogue, demand, self.signalling.now())
+        self.doorkeeper.challenge(leg.id, dialogue, demand, self.signalling.now())
 
     def forget(self, call: SipCall) -> None:
         """A leg is over; its dialogues may go on for a while, and tell how a transfer ended."""
@@ -314,12 +314,6 @@ class SipTransport(Transport):
 
     def _options_status(self, request: Request) -> int:
         return 503 if self._draining else 200
-
-
-def _view_of(dialogue: Dialogue) -> View:
-    """The messages of a dialogue."""
-    number = dialogue.invite_request.cseq.number if isinstance(dialogue, InboundCall) else None
-    return View(dialogue.call_id, dialogue.local_tag, number)
 
 
 def _missing(transport: str | None) -> str:

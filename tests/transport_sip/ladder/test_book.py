@@ -148,6 +148,33 @@ def test_legs_of_one_caller_that_tries_again_see_their_own_messages() -> None:
     assert book.size == 0
 
 
+def test_tries_that_make_no_leg_are_shown_by_the_leg_that_was_challenged() -> None:
+    book = Book(1 << 20)
+    for number, (tag, at) in enumerate((("one", 0.0), ("two", 10.0), ("three", 500.0)), 1):
+        book.tidy(at)
+        fill(book, message(f"INVITE {number}", to="", cseq=number), at=at)
+        view = View("c1", tag, invite=number)
+        if number == 1:
+            book.open("leg", view)
+            book.close("leg", at)
+        else:
+            book.tie("leg", view, at)
+        fill(book, message(f"SIP/2.0 40{number}", to=tag, cseq=number), sent=True, at=at)
+        fill(book, message(f"ACK {number}", to=tag, cseq=number), at=at)
+    fill(book, message("INVITE 4", to="", cseq=4))
+    book.open("other", View("c1", "four", invite=4))
+    expected = [f"{step}{n}" for n in (1, 2, 3) for step in ("INVITE ", "SIP/2.0 40", "ACK ")]
+    assert lines(book, "leg", 2) == expected
+    assert lines(book, "other", 2) == ["INVITE 4"]
+    book.close("other", 500.0)
+    book.tidy(500.0 + SETTLED_AFTER + 1)
+    assert lines(book, "leg", 2) == expected
+    book.tidy(500.0 + KEPT_FOR)
+    assert book.size == 0
+    book.tie("leg", View("c1", "five", invite=5), 5000.0)
+    assert book.shown("leg") is None, "what was forgotten stays so"
+
+
 def test_a_finished_call_is_packed_and_kept_for_an_hour() -> None:
     book = Book(1 << 20)
     fill(book, INVITE)

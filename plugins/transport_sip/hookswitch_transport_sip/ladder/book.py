@@ -75,6 +75,12 @@ class Book:
         ladder.legs.append(leg_id)
         ladder.left += 1
 
+    def tie(self, leg_id: str, view: View, now: float) -> None:
+        """A leg that has ended was tried again, which made no other leg."""
+        if leg_id in self._legs:
+            self.open(leg_id, view)
+            self.close(leg_id, now)
+
     def name(self, leg_id: str, call_id: str) -> None:
         """Of the branches of a leg's call, this is the one it is known by."""
         if (leg := self._legs.get(leg_id)) is not None:

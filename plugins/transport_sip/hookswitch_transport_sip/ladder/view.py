@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from hookswitch_transport_sip.sip.call import Call
+from hookswitch_transport_sip.sip.uas import InboundCall
+
 from .ladder import Message
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
@@ -27,6 +30,12 @@ class View:
     invite: int | None = None
     """Of a call that came in, the CSeq of its INVITE: that and its CANCEL lack our tag. A caller
     that was refused may try again with the same Call-ID."""
+
+    @classmethod
+    def of(cls, call: Call) -> View:
+        """The messages of one call of the SIP core."""
+        number = call.invite_request.cseq.number if isinstance(call, InboundCall) else None
+        return cls(call.call_id, call.local_tag, number)
 
     def shows(self, message: Message) -> bool:
         """Whether a message of the Call-ID is one of this leg's."""

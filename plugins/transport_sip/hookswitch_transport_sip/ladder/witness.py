@@ -49,6 +49,10 @@ class LadderWitness:
         self._running.add(leg_id)
         self._book.open(leg_id, view)
 
+    def tie(self, leg_id: str, view: View) -> None:
+        """A caller that was challenged has tried again, and is no leg this time."""
+        self._book.tie(leg_id, view, self._clock())
+
     def name(self, leg_id: str, call_id: str) -> None:
         """Of the branches of a leg's call, this one was answered."""
         self._book.name(leg_id, call_id)
