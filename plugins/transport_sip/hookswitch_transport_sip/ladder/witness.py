@@ -34,7 +34,7 @@ class LadderWitness:
         self._running: set[str] = set()
 
     def saw(self, data: bytes, hop: Hop, *, sent: bool) -> None:
-        """A message came from a hop or is on its way to it."""
+        """A message came from a hop or has left for it."""
         self._book.add(Message(self._clock(), sent, hop, data))
         if self._debug:
             # every line but the first is indented, so that a log can be cut into entries
