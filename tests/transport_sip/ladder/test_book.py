@@ -175,6 +175,23 @@ def test_tries_that_make_no_leg_are_shown_by_the_leg_that_was_challenged() -> No
     assert book.shown("leg") is None, "what was forgotten stays so"
 
 
+def test_of_a_call_id_used_again_and_again_the_latest_legs_are_known() -> None:
+    book = Book(1 << 20)
+    book.open("lasting", View("c1", "lasting", invite=0))
+    for n in range(1, 301):
+        fill(book, message(f"INVITE {n}", to="", cseq=n))
+        book.open(f"leg{n}", View("c1", f"us{n}", invite=n))
+        book.close(f"leg{n}", n * 10.0)
+    assert [n for n in range(1, 301) if book.shown(f"leg{n}")] == list(range(202, 301))
+    assert lines(book, "leg300", 2) == ["INVITE 300"]
+    assert lines(book, "lasting") == []
+    book.close("lasting", 3000.0)
+    book.tidy(3000.0 + SETTLED_AFTER + 1)
+    assert lines(book, "leg300", 2) == ["INVITE 300"]
+    book.tidy(3000.0 + KEPT_FOR)
+    assert (book.shown("leg300"), book.size) == (None, 0)
+
+
 def test_a_finished_call_is_packed_and_kept_for_an_hour() -> None:
     book = Book(1 << 20)
     fill(book, INVITE)

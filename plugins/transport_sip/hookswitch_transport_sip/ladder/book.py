@@ -20,6 +20,9 @@ SETTLED_AFTER = 40.0
 _WAITING = 512
 """Calls whose messages are kept though no leg claimed them yet."""
 
+_LEGS = 100
+"""Legs known of one Call-ID, those that have not ended aside: some callers never choose another."""
+
 
 class Shown(NamedTuple):
     """What a leg shows: the messages of all its branches, in order of time."""
@@ -74,6 +77,8 @@ class Book:
             ladder = self._running[view.call_id] = self._reopened(view.call_id)
         ladder.legs.append(leg_id)
         ladder.left += 1
+        if len(ladder.legs) > _LEGS:
+            self._forget_one_of(ladder.legs)
 
     def tie(self, leg_id: str, view: View, now: float) -> None:
         """A leg that has ended was tried again, which made no other leg."""
@@ -170,6 +175,15 @@ class Book:
             self._size -= ladder.size
             ladder.omitted += len(ladder.first) + len(ladder.last)
             ladder.first, ladder.last, ladder.size = [], deque(), 0
+
+    def _forget_one_of(self, legs: list[str]) -> None:
+        """The first that has ended."""
+        for number, leg_id in enumerate(legs):
+            leg = self._legs.get(leg_id)
+            if leg is None or leg.closed == len(leg.views):
+                self._legs.pop(leg_id, None)
+                del legs[number]
+                return
 
     def _forget(self, call_id: str) -> None:
         packed = self._packed.pop(call_id)
