@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def ha1(function: Any) -> str:
     return str(function(f"alice:there:{PASSWORD}".encode()).hexdigest())
+
+
+async def steps(api: Api, leg: str) -> list[str]:
+    """The ladder of a leg without 100 and 180: methods and statuses with their CSeq."""
+    found = []
+    for message in (await api.get(f"/legs/{leg}/sip"))["messages"]:
+        start = message["first_line"].removeprefix("SIP/2.0 ").split()[0]
+        number = re.search(r"\r\nCSeq: (\d+)", message["text"])
+        assert number is not None
+        if start not in ("100", "180"):
+            found.append(f"{number[1]} {start}")
+        assert "response=" not in message["text"]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -62,6 +76,10 @@ async def test_the_caller_proves_the_password(
         await api.post(f"/legs/{second['leg_id']}/answer", 202)
         await events.ended(second["leg_id"])
         await caller.succeeded()
+    assert await steps(api, first["leg_id"]) == ["1 INVITE", "1 401", "1 ACK"]
+    made = await steps(api, second["leg_id"])
+    assert made[:3] == ["2 INVITE", "2 200", "2 ACK"]
+    assert [step.split()[1] for step in made[3:]] == ["BYE", "200"]
 
 
 async def test_guesses_end_in_403_and_are_no_legs(
@@ -76,6 +94,11 @@ async def test_guesses_end_in_403_and_are_no_legs(
     assert failed["method"] == "INVITE"
     assert failed["source_address"] == f"127.0.0.1:{caller.port}"
     assert len([e for e in events.all if e["type"] == "leg.ringing"]) == 1
+    assert await steps(api, leg) == [
+        f"{number} {step}"
+        for number, status in ((1, 401), (2, 401), (3, 401), (4, 403))
+        for step in ("INVITE", status, "ACK")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ async def phone(
     """One of Alice's phones, registered."""
     account = f'<{AOR}>;regint=600;outbound="sip:127.0.0.1:{server.sip_port}"'
     async with baresip(folder, hertz, registers=account) as running:
-        port = running.uri.rpartition(":")[2]
+        port = port_of(running)
         await events.wait("sip.registration_active", lambda e: e["socket"].endswith(f":{port}"))
         yield running
 
@@ -84,6 +85,23 @@ async def test_a_phone_is_called_by_its_address_of_record(
         await unregister(api)
 
 
+def port_of(phone: Baresip) -> str:
+    return phone.uri.rpartition(":")[2]
+
+
+async def steps(api: Api, leg: str) -> list[tuple[str, str]]:
+    """The ladder without provisional responses: the other side's port, and what goes to or fro."""
+    found = []
+    for message in (await api.get(f"/legs/{leg}/sip"))["messages"]:
+        status = message["first_line"].removeprefix("SIP/2.0 ").split()[0]
+        method = re.search(r"\r\nCSeq: \d+ (\w+)", message["text"])
+        assert method is not None
+        if not re.match("1..$", status):
+            step = f"{status} {method[1]}" if status.isdigit() else status
+            found.append((message["remote"].rpartition(":")[2], step))
+    return found
+
+
 async def test_of_two_phones_one_answers_and_the_other_stops_ringing(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:
@@ -100,6 +118,7 @@ async def test_of_two_phones_one_answers_and_the_other_stops_ringing(
         await mobile.accept()
         await events.wait("leg.connected", leg_id=leg)
         await desk.wait("CALL_CLOSED")
+        running = await steps(api, leg)
         heard = await bob.listen_until(lambda audio: abs(level(audio, 1030.0, RATE) + 12) < 1, 1.0)
         assert level(heard, 1030.0, RATE) == pytest.approx(-12, abs=1)
         assert level(heard, 440.0, RATE) < -50
@@ -109,6 +128,16 @@ async def test_of_two_phones_one_answers_and_the_other_stops_ringing(
         await api.delete(f"/legs/{caller}", 202)
         await events.ended(caller)
         await unregister(api)
+    ended = await steps(api, leg)
+    assert ended[: len(running)] == running
+    assert [step for port, step in ended if port == port_of(mobile)] == [
+        "INVITE", "200 INVITE", "ACK", "BYE", "200 BYE",
+    ]  # fmt: skip
+    assert [step for port, step in ended if port == port_of(desk)] == [
+        "INVITE", "CANCEL", "200 CANCEL", "487 INVITE", "ACK",
+    ]  # fmt: skip
+    assert {port for port, step in running if step == "INVITE"} == {port_of(mobile), port_of(desk)}
+    assert len(ended) == 10
     types = [e["type"] for e in events.of(leg)]
     assert types.count("leg.ringing") == types.count("leg.connected") == 1
 

@@ -223,6 +223,14 @@ async def invited(api: Api, leg: str) -> list[str]:
     return [m["remote"] for m in messages if m["first_line"].startswith("INVITE")]
 
 
+async def steps(api: Api, leg: str) -> list[tuple[str, str]]:
+    """The ladder without provisional responses: the other side, and what goes to or fro."""
+    messages = (await api.get(f"/legs/{leg}/sip"))["messages"]
+    assert messages == sorted(messages, key=lambda m: m["timestamp"])
+    short = [(m["remote"], m["first_line"].partition("@")[0][:11]) for m in messages]
+    return [step for step in short if not step[1].startswith("SIP/2.0 1")]
+
+
 async def test_a_call_finds_the_address_that_works(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:
@@ -232,17 +240,31 @@ async def test_a_call_finds_the_address_that_works(
         ) as broken,
         baresip(tmp_path / "bob", 440.0) as bob,
     ):
+        dead = nowhere()
         trunk = await peer(
-            api, nowhere(), f"sip:127.0.0.1:{broken.port}", bob.uri, options_interval_seconds=0
+            api, dead, f"sip:127.0.0.1:{broken.port}", bob.uri, options_interval_seconds=0
         )
         leg = await api.call("bob", trunk=trunk)
         await bob.wait("CALL_INCOMING")
         await broken.succeeded()
         await bob.accept()
         await events.wait("leg.connected", leg_id=leg)
-        # and in: whoever calls from there is the trunk
+        running = await steps(api, leg)
         await bob.hang_up()
         await events.ended(leg)
+        ended = await steps(api, leg)
+        its, bobs = f"127.0.0.1:{broken.port}", bob.uri.partition("@")[2]
+        assert running == [
+            (dead.removeprefix("sip:"), "INVITE sip:"),
+            (its, "INVITE sip:"),
+            (its, "SIP/2.0 503"),
+            (its, "ACK sip:bob"),
+            (bobs, "INVITE sip:"),
+            (bobs, "SIP/2.0 200"),
+            (bobs, "ACK sip:bob"),
+        ]
+        assert ended == [*running, (bobs, "BYE sip:hoo"), (bobs, "SIP/2.0 200")]
+        # and in: whoever calls from there is the trunk
         await bob.dial(f"sip:service@127.0.0.1:{server.sip_port}")
         ringing = await events.wait("leg.ringing", leg_type="sip_inbound")
         assert ringing["trunk_id"] == trunk

@@ -42,6 +42,14 @@ class Admitted:
     trusted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A call that may not ring and has been answered (401, 403)."""
+
+    leg_id: str
+    """The leg whose caller was asked for the password."""
+
+
 class Doorkeeper(Gate):
     """Decides on INVITEs before there is a leg, and remembers who was asked for a password."""
 
@@ -58,8 +66,10 @@ class Doorkeeper(Gate):
 
     # -- callers
 
-    def admit(self, event: InviteReceived, identity: CallerIdentity, now: float) -> Admitted | None:
-        """Let a caller in; None when the INVITE has been answered instead (401, 403)."""
+    def admit(
+        self, event: InviteReceived, identity: CallerIdentity, now: float
+    ) -> Admitted | TurnedAway:
+        """Let a caller in, or answer the INVITE."""
         key = _key(event.request)
         challenge = self._pending.get(key, now)
         if challenge is None:
@@ -68,20 +78,21 @@ class Doorkeeper(Gate):
         if result is Result.ASK_AGAIN:
             self.failed(event.source, now)
             event.call.reject(401, now, headers=challenge.headers(now))
-            return None
+            return TurnedAway(challenge.leg_id)
         self._pending.drop(key)
         if result is Result.REFUSED:
             self.failed(event.source, now)
             event.call.reject(403, now)
             self.challenge_failed(event.request, event.source, challenge)
-            return None
+            return TurnedAway(challenge.leg_id)
         self.succeeded(event.source, now)
         known = replace(identity, authenticated=True, auth_username=challenge.claimed)
         return self._admitted(event, known)
 
-    def challenge(self, call: InboundCall, demand: Demand, now: float) -> None:
+    def challenge(self, leg_id: str, call: InboundCall, demand: Demand, now: float) -> None:
         """Answer a ringing call by 401 and wait for its next try."""
         challenge = self.new_challenge(demand)
+        challenge.leg_id = leg_id
         self._pending.put(_key(call.invite_request), challenge, now)
         self.failed(call.source, now)  # forgiven when the password is right
         call.reject(401, now, headers=challenge.headers(now))

@@ -77,10 +77,8 @@ class ForkedSipCall(OutboundSipCall):
         branch = self._branches.index(event.call)
         self._do(self._forking.answered(branch))
         if self._forking.winner == branch:
-            if event.call is not self.dialogue:
-                self._transport.witness.close(self.leg.id)
-                self._transport.show(self.leg, event.call)
             self.dialogue = event.call
+            self._transport.witness.name(self.leg.id, event.call.call_id)
             super().handle(event)
 
     def _do(self, actions: list[Action[Callee]]) -> None:

@@ -76,7 +76,7 @@ class InboundSipCall(SipCall):
         """Have the caller prove a password; its next try is another leg."""
         if self._answering or self._early:
             raise Conflict(f"leg {self.leg.id} is being answered already")
-        self._transport.challenge(self.dialogue, request)
+        self._transport.challenge(self.leg, self.dialogue, request)
         self.settle()
         self._end("challenged")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from hookswitch.plugin import LegOptions, LegState, OfferedCodec, Unavailable, WebhookTarget
 
-from .doorkeeper import Admitted
+from .doorkeeper import Admitted, TurnedAway
 from .inbound import InboundSipCall
+from .ladder.view import View
 from .offered import Offered
 from .replacement import replacement_options
 from .rtp.keys import SrtpKeys
@@ -59,7 +60,8 @@ class Incoming:
         transport, request = self._transport, event.request
         now = transport.signalling.now()
         admitted = transport.doorkeeper.admit(event, transport.callers.identity(event), now)
-        if admitted is None:
+        if isinstance(admitted, TurnedAway):
+            transport.witness.tie(admitted.leg_id, View.of(event.call))
             return
         try:
             offer = None if request.sdp is None else self._offered(request.sdp, event.source.host)
@@ -114,7 +116,6 @@ class Incoming:
         call.replaces = replaced
         leg.call = call
         transport.watch(dialogue, call)
-        transport.show(leg, dialogue, inbound=True)
         self._ring(event, call, offered)
 
     def _ring(

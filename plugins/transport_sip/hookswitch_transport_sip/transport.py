@@ -28,7 +28,7 @@ from .doorkeeper import Doorkeeper
 from .forked import Dial, ForkedSipCall
 from .forking.forking import Forking
 from .incoming import Incoming
-from .ladder.book import View
+from .ladder.view import View
 from .ladder.witness import LadderWitness
 from .media import CallMedia
 from .outbound import OutboundSipCall
@@ -201,7 +201,6 @@ class SipTransport(Transport):
         leg.call = call
         for dialogue in call.dialogues:
             self.watch(dialogue, call)
-        self.show(leg, call.dialogue)
         caller = str(dialling.waves[0][0].caller.uri)
         leg.ringing(uri=without_passwords(dialling.to), caller=without_passwords(caller))
         self.signalling.settle()
@@ -228,16 +227,13 @@ class SipTransport(Transport):
         )
 
     def watch(self, dialogue: Dialogue, call: SipCall) -> None:
-        """Have a call hear what happens to a dialogue of its."""
+        """Have a call hear what happens to a dialogue of its, and its leg show the messages."""
         self._calls[dialogue] = call
+        self.witness.open(call.leg.id, View.of(dialogue))
 
     def call_of(self, dialogue: Dialogue | None) -> SipCall | None:
         """Whose dialogue it is."""
         return self._calls.get(dialogue)
-
-    def show(self, leg: Leg, dialogue: Dialogue, *, inbound: bool = False) -> None:
-        """Have the messages of this dialogue be the leg's."""
-        self.witness.open(leg.id, View(dialogue.call_id, dialogue.local_tag, inbound=inbound))
 
     def open_media(
         self, leg: Leg, signalling_ip: str, way: Way, codec: CodecInfo | None
@@ -261,10 +257,10 @@ class SipTransport(Transport):
             way.announced,
         )
 
-    def challenge(self, dialogue: InboundCall, request: ChallengeCaller) -> None:
+    def challenge(self, leg: Leg, dialogue: InboundCall, request: ChallengeCaller) -> None:
         """Have the caller of a ringing call prove a password."""
         demand = request.demand(self.settings.realm)
-        self.doorkeeper.challenge(dialogue, demand, self.signalling.now())
+        self.doorkeeper.challenge(leg.id, dialogue, demand, self.signalling.now())
 
     def forget(self, call: SipCall) -> None:
         """A leg is over; its dialogues may go on for a while, and tell how a transfer ended."""

@@ -196,6 +196,7 @@ class Recorder:
 
     def __init__(self, *, relies: bool = False) -> None:
         self.messages: list[bytes] = []
+        self.left: list[tuple[bytes, Hop]] = []
         self.failures: asyncio.Queue[Hop] = asyncio.Queue()
         self.losses: asyncio.Queue[Hop] = asyncio.Queue()
         self.relies = relies
@@ -203,6 +204,9 @@ class Recorder:
 
     def received(self, data: bytes, hop: Hop) -> None:
         self.messages.append(data)
+
+    def sent(self, data: bytes, hop: Hop) -> None:
+        self.left.append((data, hop))
 
     def broken(self, data: bytes, error: ParseError, hop: Hop) -> None:
         raise AssertionError(error)
@@ -312,6 +316,7 @@ async def test_a_connection_that_cannot_be_opened_in_time_fails() -> None:
             table.send(options(2), hop)
             assert await failure(recorder) == hop
             assert table.counters["connections_failed"] == 1
+            assert recorder.left == []
         for one in waiting:
             one.close()
 
@@ -323,6 +328,26 @@ async def test_a_flow_that_ended_is_not_opened_again() -> None:
         table.send(options(1), gone)
         assert await failure(recorder) == gone
         assert len(table) == 0
+        assert recorder.left == []
+
+
+async def test_what_waits_for_a_connection_is_told_as_sent_when_there_is_one() -> None:
+    recorder = Recorder()
+    arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set_result(await reader.readexactly(2 * len(options(1))))
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    hop = Hop("127.0.0.1", server.sockets[0].getsockname()[1], "TCP")
+    async with server, connections(recorder, Limits()) as (table, _):
+        table.send(options(1), hop)
+        table.send(options(2), hop)
+        assert recorder.left == []
+        async with asyncio.timeout(PATIENCE):
+            assert await arrived == options(1) + options(2)
+        assert recorder.left == [(options(1), hop), (options(2), hop)]
 
 
 def descriptors() -> list[str]:

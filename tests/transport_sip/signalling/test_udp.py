@@ -68,6 +68,17 @@ async def test_without_a_socket_of_that_family_a_call_fails() -> None:
         assert (await caller.event(Failed)).local
 
 
+async def test_what_cannot_leave_is_not_told_as_sent(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "hookswitch_transport_sip.ladder")
+    async with station() as caller, station() as callee:
+        call(caller, "sip:all@255.255.255.255")  # nobody gave us leave to broadcast
+        assert (await caller.event(Failed)).local
+        assert caplog.messages == []
+        call(caller, f"sip:bob@127.0.0.1:{callee.port('UDP')}")
+        await callee.event(InviteReceived)
+        assert caplog.messages[0].startswith(f"> udp:127.0.0.1:{callee.port('UDP')} INVITE sip:bob")
+
+
 async def test_keep_alives_are_dropped_in_silence(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     loop = asyncio.get_running_loop()

@@ -53,6 +53,8 @@ class Challenge:
         self._stale = False
         self.claimed: str | None = None
         """The user name in the latest answer."""
+        self.leg_id = ""
+        """The leg whose caller it was made to, if it was a call."""
 
     def headers(self, now: float) -> Headers:
         """The WWW-Authenticate fields of the next 401."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-import zlib
+import heapq
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import NamedTuple
 
-from hookswitch_transport_sip.sip.hop import Hop
+from .ladder import Ladder, Message, Packed
+from .view import LegViews, View, call_id_of
 
 KEPT_FOR = 3600.0
 """Seconds the ladder of a finished call can be asked for."""
@@ -19,98 +17,19 @@ KEPT_FOR = 3600.0
 SETTLED_AFTER = 40.0
 """Seconds after a call's end until the last retransmission has come, and it is packed."""
 
-FIRST = LAST = 100
-"""Messages kept of one call: so many of its beginning, so many of its end."""
-
-_OVERHEAD = 200
-"""About what a message costs in memory beside its octets."""
-
-_PER_CALL = 1000
-"""And what a packed ladder costs."""
-
 _WAITING = 512
 """Calls whose messages are kept though no leg claimed them yet."""
 
-_CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
+_LEGS = 100
+"""Legs known of one Call-ID, those that have not ended aside: some callers never choose another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as it went over the wire; `at` is seconds since 1970, `hop` the other side."""
-
-    at: float
-    sent: bool
-    hop: Hop
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data) + _OVERHEAD
-
-
-_Row = tuple[float, bool, tuple[Any, ...], bytes]
-"""A message as it is kept. The garbage collector does not look at plain tuples of plain values, and
-there are tens of thousands of them."""
-
-
-@dataclass(slots=True)
-class Ladder:
-    """The messages of one Call-ID."""
-
-    first: list[_Row] = field(default_factory=list)
-    last: deque[_Row] = field(default_factory=deque)
-    omitted: int = 0
-    size: int = 0
-    legs: list[str] = field(default_factory=list)
-    """The legs of it, ended ones included."""
-    left: int = 0
-    """How many of them have not ended."""
-
-    def add(self, message: Message) -> int:
-        """Keep a message; answers by how many octets the ladder has grown."""
-        before = self.size
-        self.size += message.size
-        row = (message.at, message.sent, tuple(message.hop), message.data)
-        if len(self.first) < FIRST:
-            self.first.append(row)
-        else:
-            self.last.append(row)
-            if len(self.last) > LAST:
-                self.size -= _message(self.last.popleft()).size
-                self.omitted += 1
-        return self.size - before
-
-    def __iter__(self) -> Iterator[Message]:
-        return map(_message, self.rows())
-
-    def rows(self) -> Iterator[_Row]:
-        """The messages as they are kept."""
-        return chain(self.first, self.last)
-
-
-def _message(row: _Row) -> Message:
-    at, sent, hop, data = row
-    return Message(at, sent, Hop(*hop), data)
-
-
-_TAGS = re.compile(rb"\r\n([Ff]rom|[Tt]o|[fFtT])[ \t]*:[^\r\n]*?;[ \t]*tag[ \t]*=[ \t]*([^\s;,]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a leg sees of a ladder: two legs of one Call-ID are told apart by their tags."""
+class Shown(NamedTuple):
+    """What a leg shows: the messages of all its branches, in order of time."""
 
     call_id: str
-    tag: str
-    inbound: bool
-
-    def shows(self, message: Message) -> bool:
-        """Whether a message is one of this leg's."""
-        head = message.data.partition(b"\r\n\r\n")[0]
-        tags = {name[:1].lower(): tag for name, tag in _TAGS.findall(head)}
-        is_request = not head.startswith(b"SIP/")
-        ours = tags.get(b"f" if message.sent == is_request else b"t", b"")
-        return ours == self.tag.encode() or (self.inbound and not ours)
+    omitted: int
+    messages: list[Message]
 
 
 class Book:
@@ -125,8 +44,8 @@ class Book:
         self._running: dict[str, Ladder] = {}
         self._waiting: OrderedDict[str, Ladder] = OrderedDict()
         self._ended: deque[tuple[float, str]] = deque()
-        self._packed: OrderedDict[str, _Packed] = OrderedDict()
-        self._views: dict[str, View] = {}
+        self._packed: OrderedDict[str, Packed] = OrderedDict()
+        self._legs: dict[str, LegViews] = {}
 
     @property
     def size(self) -> int:
@@ -135,9 +54,8 @@ class Book:
 
     def add(self, message: Message) -> None:
         """Take a message; those that belong to no call are not kept."""
-        if self._limit <= 0 or (found := _CALL_ID.search(message.data)) is None:
+        if self._limit <= 0 or (call_id := call_id_of(message.data)) is None:
             return
-        call_id = found[1].decode("utf-8", "surrogateescape")
         ladder = self._running.get(call_id) or self._waiting.get(call_id)
         if ladder is None:
             if not message.data.startswith(b"INVITE "):
@@ -150,35 +68,73 @@ class Book:
             self._shrink()
 
     def open(self, leg_id: str, view: View) -> None:
-        """A leg has come of a call."""
+        """A leg has come of a call, or one more branch of its call."""
         if self._limit <= 0:
             return
-        self._views[leg_id] = view
+        self._legs.setdefault(leg_id, LegViews(view.call_id)).views.append(view)
         ladder = self._running.get(view.call_id)
         if ladder is None:
-            ladder = self._waiting.pop(view.call_id, None) or Ladder()
-            self._running[view.call_id] = ladder
+            ladder = self._running[view.call_id] = self._reopened(view.call_id)
         ladder.legs.append(leg_id)
         ladder.left += 1
+        if len(ladder.legs) > _LEGS:
+            self._forget_one_of(ladder.legs)
+
+    def tie(self, leg_id: str, view: View, now: float) -> None:
+        """A leg that has ended was tried again, which made no other leg."""
+        if leg_id in self._legs:
+            self.open(leg_id, view)
+            self.close(leg_id, now)
+
+    def name(self, leg_id: str, call_id: str) -> None:
+        """Of the branches of a leg's call, this is the one it is known by."""
+        if (leg := self._legs.get(leg_id)) is not None:
+            leg.call_id = call_id
 
     def close(self, leg_id: str, now: float) -> None:
         """A leg has ended; a few messages may still come."""
-        view = self._views.get(leg_id)
-        if view is not None:
-            self._ended.append((now, view.call_id))
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            self._ended.extend((now, view.call_id) for view in leg.views[leg.closed :])
+            leg.closed = len(leg.views)
         self.tidy(now)
 
-    def view(self, leg_id: str) -> View | None:
-        """Which part of which ladder a leg has, None when it is not known (any more)."""
-        return self._views.get(leg_id)
+    def shown(self, leg_id: str) -> Shown | None:
+        """What a leg shows, None when it is not known (any more)."""
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            return None
+        views: dict[str, list[View]] = {}
+        for view in leg.views:
+            views.setdefault(view.call_id, []).append(view)
+        ladders = {call_id: self._ladder(call_id) for call_id in views}
+        messages = heapq.merge(
+            *(_seen(ladder, views[call_id]) for call_id, ladder in ladders.items()),
+            key=lambda message: message.at,
+        )
+        omitted = sum(ladder.omitted for ladder in ladders.values())
+        return Shown(leg.call_id, omitted, list(messages))
 
-    def ladder(self, call_id: str) -> Ladder:
+    def _ladder(self, call_id: str) -> Ladder:
         """The messages of a call; empty when they had to go."""
         running = self._running.get(call_id)
         if running is not None:
             return running
         packed = self._packed.get(call_id)
         return packed.ladder() if packed else Ladder()
+
+    def _reopened(self, call_id: str) -> Ladder:
+        """The ladder of a call that (again) has a leg, with what came before the leg did."""
+        waiting = self._waiting.pop(call_id, None) or Ladder()
+        packed = self._packed.pop(call_id, None)
+        if packed is None:
+            return waiting
+        ladder = packed.ladder()
+        for message in waiting:
+            ladder.add(message)
+        ladder.omitted += waiting.omitted
+        self._size += ladder.size - packed.size - waiting.size
+        return ladder
 
     def tidy(self, now: float) -> None:
         """Pack what ended a while ago, forget what ended an hour ago."""
@@ -198,9 +154,7 @@ class Book:
         if ladder.left > 0:
             return
         del self._running[call_id]
-        if call_id in self._packed:
-            self._forget(call_id)  # a Call-ID used again
-        packed = self._packed[call_id] = _Packed.of(ladder, ended)
+        packed = self._packed[call_id] = Packed.of(ladder, ended)
         self._size += packed.size - ladder.size
 
     def _shrink(self) -> None:
@@ -222,33 +176,21 @@ class Book:
             ladder.omitted += len(ladder.first) + len(ladder.last)
             ladder.first, ladder.last, ladder.size = [], deque(), 0
 
+    def _forget_one_of(self, legs: list[str]) -> None:
+        """The first that has ended."""
+        for number, leg_id in enumerate(legs):
+            leg = self._legs.get(leg_id)
+            if leg is None or leg.closed == len(leg.views):
+                self._legs.pop(leg_id, None)
+                del legs[number]
+                return
+
     def _forget(self, call_id: str) -> None:
         packed = self._packed.pop(call_id)
         self._size -= packed.size
         for leg_id in packed.legs:
-            self._views.pop(leg_id, None)
+            self._legs.pop(leg_id, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """A finished ladder, compressed to about a fifth."""
-
-    ended: float
-    legs: tuple[str, ...]
-    omitted: int
-    data: bytes
-
-    @classmethod
-    def of(cls, ladder: Ladder, ended: float) -> _Packed:
-        data = zlib.compress(pickle.dumps(list(ladder.rows()), pickle.HIGHEST_PROTOCOL), 1)
-        return cls(ended, tuple(ladder.legs), ladder.omitted, data)
-
-    @property
-    def size(self) -> int:
-        return len(self.data) + _PER_CALL
-
-    def ladder(self) -> Ladder:
-        ladder = Ladder(omitted=self.omitted)
-        for row in pickle.loads(zlib.decompress(self.data)):  # our own, see above
-            ladder.add(_message(row))
-        return ladder
+def _seen(ladder: Ladder, views: list[View]) -> Iterator[Message]:
+    return (message for message in ladder if any(view.shows(message) for view in views))

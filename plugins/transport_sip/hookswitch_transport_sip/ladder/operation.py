@@ -28,10 +28,15 @@ class SipLadder(ApiModel):
     """The SIP messages of a leg."""
 
     leg_id: str = Field(description="The leg")
-    call_id: str = Field(description="Its Call-ID")
+    call_id: str = Field(
+        description="Its Call-ID; of a call to several targets the one that was answered, before "
+        "that the first one's"
+    )
     ended: bool = Field(description="Whether the leg is over")
     omitted: int = Field(description="Messages no longer held: of a long call, those in its middle")
-    messages: list[SipMessage] = Field(description="In order of time, retransmissions included")
+    messages: list[SipMessage] = Field(
+        description="In order of time, retransmissions included, those of all targets of the call"
+    )
 
 
 def ladder_operation(witness: LadderWitness) -> Operation:

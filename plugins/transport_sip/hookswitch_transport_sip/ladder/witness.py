@@ -12,8 +12,10 @@ from hookswitch.plugin import NotFound
 from hookswitch_transport_sip.sip.config import Config
 from hookswitch_transport_sip.sip.hop import Hop
 
-from .book import Book, Message, View
+from .book import Book
+from .ladder import Message
 from .redaction import shown
+from .view import View
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class LadderWitness:
         self._running: set[str] = set()
 
     def saw(self, data: bytes, hop: Hop, *, sent: bool) -> None:
-        """A message came from a hop or is on its way to it."""
+        """A message came from a hop or has left for it."""
         self._book.add(Message(self._clock(), sent, hop, data))
         if self._debug:
             # every line but the first is indented, so that a log can be cut into entries
@@ -43,9 +45,17 @@ class LadderWitness:
             log.debug("%s %s %s", ">" if sent else "<", hop, line)
 
     def open(self, leg_id: str, view: View) -> None:
-        """A call has become a leg."""
+        """A call has become a leg, or a leg's call has one more branch."""
         self._running.add(leg_id)
         self._book.open(leg_id, view)
+
+    def tie(self, leg_id: str, view: View) -> None:
+        """A caller that was challenged has tried again, and is no leg this time."""
+        self._book.tie(leg_id, view, self._clock())
+
+    def name(self, leg_id: str, call_id: str) -> None:
+        """Of the branches of a leg's call, this one was answered."""
+        self._book.name(leg_id, call_id)
 
     def close(self, leg_id: str) -> None:
         """A leg is over."""
@@ -55,17 +65,16 @@ class LadderWitness:
     def ladder(self, leg_id: str) -> dict[str, Any]:
         """What the API shows of a leg. Raises NotFound."""
         self._book.tidy(self._clock())
-        view = self._book.view(leg_id)
-        if view is None:
+        found = self._book.shown(leg_id)
+        if found is None:
             why = "no SIP leg of the last hour" if self._enabled else "SIP_LADDER_MEMORY_MB is 0"
             raise NotFound(f"leg {leg_id}: {why}")
-        ladder = self._book.ladder(view.call_id)
         return {
             "leg_id": leg_id,
-            "call_id": view.call_id,
+            "call_id": found.call_id,
             "ended": leg_id not in self._running,
-            "omitted": ladder.omitted,
-            "messages": [self._shown(message) for message in ladder if view.shows(message)],
+            "omitted": found.omitted,
+            "messages": [self._shown(message) for message in found.messages],
         }
 
     def _shown(self, message: Message) -> dict[str, Any]:

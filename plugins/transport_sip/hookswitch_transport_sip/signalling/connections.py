@@ -52,6 +52,9 @@ class User(Protocol):
     def received(self, data: bytes, hop: Hop) -> None:
         """A message came over a connection."""
 
+    def sent(self, data: bytes, hop: Hop) -> None:
+        """A message for a hop has been handed to its connection."""
+
     def broken(self, data: bytes, error: ParseError, hop: Hop) -> None:
         """Something that is no message came over a connection."""
 
@@ -103,8 +106,8 @@ class Connections:
     def send(self, data: bytes, hop: Hop) -> None:
         """Send over the connection to a hop, once there is one; `User.failed` if there is none."""
         connection = self._flows.get(hop.flow) if hop.flow else self._opened.get(hop)
-        if connection is not None and not connection.is_closing:
-            connection.send(data)
+        if connection is not None and connection.send(data):
+            self._user.sent(data, hop)
         elif hop.flow or self._closing:
             self._loop.call_soon(self._user.failed, hop)
         elif (waiting := self._connecting.get(hop)) is not None:
@@ -207,7 +210,8 @@ class Connections:
             self._user.failed(hop)
             return
         for data in waiting:
-            connection.send(data)
+            if connection.send(data):
+                self._user.sent(data, hop)
 
     async def _connect(self, hop: Hop) -> Connection:
         context = None

@@ -32,7 +32,7 @@ class Witness(Protocol):
     """Who sees every message."""
 
     def saw(self, data: bytes, hop: Hop, *, sent: bool) -> None:
-        """A message came from a hop or is on its way to it."""
+        """A message came from a hop or has left for it."""
 
 
 class Signalling:
@@ -141,6 +141,9 @@ class Signalling:
         self._agent.receive_message(data, hop, self.now())
         self.settle()
 
+    def sent(self, data: bytes, hop: Hop) -> None:
+        self._witness.saw(data, hop, sent=True)
+
     def broken(self, data: bytes, error: ParseError, hop: Hop) -> None:
         self._agent.receive_garbage(data, hop, error, self.now())
         self.settle()
@@ -165,12 +168,13 @@ class Signalling:
             log.exception("handling %s", type(event).__name__)
 
     def _send(self, data: bytes, hop: Hop) -> None:
-        self._witness.saw(data, hop, sent=True)
         if hop.reliable:
             self._connections.send(data, hop)
             return
         receiver = self._udp.get(hop.is_ipv6)
-        if receiver is None or not receiver.send(data, hop):
+        if receiver is not None and receiver.send(data, hop):
+            self.sent(data, hop)
+        else:
             self._loop.call_soon(self.failed, hop)
 
     async def _look_up(self, look_up: LookUp) -> None:

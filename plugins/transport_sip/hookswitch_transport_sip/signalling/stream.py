@@ -51,14 +51,15 @@ class Connection(asyncio.Protocol):
         """What it was opened to reach, if we opened it."""
         self.active = self.alive = self._loop.time()
 
-    def send(self, data: bytes) -> None:
-        """Send a message."""
+    def send(self, data: bytes) -> bool:
+        """Send a message; False if that is impossible."""
         if self._transport is None or self._transport.is_closing():
-            return
+            return False
         self.active = self.alive = self._loop.time()
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
             self._transport.abort()
+        return True
 
     def ping(self) -> None:
         """Show that we are there, to the peer and to NATs on the way."""
