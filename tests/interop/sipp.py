@@ -122,6 +122,7 @@ _MACROS = {
     "sdp-inactive": _SDP.format(version=3, port="[media_port]", direction="inactive"),
     "sdp-sendrecv": _SDP.format(version=4, port="[media_port]", direction="sendrecv"),
     "empty": "Content-Length: 0",
+    "pause": "200",
     # the tag of a refusal belongs to its ACK only
     **{f"{name}-try": text.replace("[peer_tag_param]", "") for name, text in _CALLER_TRIES.items()},
     **{f"{name}-ack": text for name, text in _CALLER_TRIES.items()},

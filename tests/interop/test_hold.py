@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.sound import level, tone
-from tests.waves import write_wav
+from tests.waves import read_wav, write_wav
 
 from .baresip import RATE, baresip, call_in
 from .client import Api, Events, api_of, events_of
@@ -20,6 +23,8 @@ from .server import Server
 from .sipp import session, sipp
 
 ALICE, BOB = 1030.0, 1735.0
+
+DIRECTIONS = ("recvonly", "sendrecv", "sendonly", "inactive")
 
 DIAL_DBFS, BUSY_DBFS = -16.15, -27.14
 """How loud each of the two frequencies of gb_dial and us_busy is."""
@@ -158,8 +163,7 @@ async def test_who_holds_us_is_sent_no_prompt_which_takes_its_time_all_the_same(
             events_of(server.url) as events,
             rtp_peers(np.array([ALICE])) as (peer,),
         ):
-            directions = ("recvonly", "sendrecv", "sendonly", "inactive")
-            told = {f"sdp-{each}": session(peer.port, each) for each in directions}
+            told = {f"sdp-{each}": session(peer.port, each) for each in DIRECTIONS}
             told["sdp"] = session(peer.port)
             async with sipp("callee_is_held.xml", tmp_path, fields=told) as callee:
                 leg = await api.call(callee.uri)
@@ -188,6 +192,54 @@ async def test_who_holds_us_is_sent_no_prompt_which_takes_its_time_all_the_same(
                 await api.delete(f"/legs/{leg}", 202)
                 await events.ended(leg)
                 await callee.succeeded()
+        server.stop()
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "worker-killed"])
+async def test_who_holds_us_is_not_recorded_as_hearing_what_it_is_not_sent(
+    tmp_path: Path, killed: bool
+) -> None:
+    server = Server(tmp_path, RECORDING_DIR=str(tmp_path / "recordings"))
+    server.expected.append(r"worker media-0 died \(status -9\)")
+    try:
+        server.start()
+        async with (
+            api_of(server.url) as api,
+            events_of(server.url) as events,
+            rtp_peers(np.array([ALICE])) as (peer,),
+        ):
+            told = {f"sdp-{each}": session(peer.port, each) for each in DIRECTIONS}
+            told |= {"sdp": session(peer.port), "pause": "1500"}
+            async with sipp("callee_holds.xml", tmp_path, fields=told) as callee:
+                leg = await api.call(callee.uri)
+                await events.wait("leg.connected", leg_id=leg)
+                await api.post(f"/legs/{leg}/play", 200, tone="gb_dial")
+                await peer.hears(350.0, dbfs=DIAL_DBFS)
+                file = (await api.post(f"/legs/{leg}/record", 200))["file"]
+                await events.wait("leg.hold", leg_id=leg)
+                if killed:
+                    (worker,) = server.media_workers
+                    os.kill(worker, signal.SIGKILL)
+                assert not (await api.get(f"/legs/{leg}"))["deaf"]
+                assert await events.ended(leg)
+                await events.wait("recording.finished", leg_id=leg)
+                await callee.succeeded()
+        audio, rate = read_wav(file)
+        size = rate // 10
+        tenths = audio[: len(audio) // size * size].reshape(-1, size, 2)
+        heard = [level(tenth[:, 1], 350.0, rate) > DIAL_DBFS - 3 for tenth in tenths]
+        silent = [not tenth[:, 1].any() for tenth in tenths]
+        spans = [(kind, len(list(run))) for kind, run in groupby(zip(heard, silent, strict=True))]
+        long = [(kind, tenths) for kind, tenths in spans if tenths > 1]
+        sounding, nothing = (True, False), (False, True)
+        assert [kind for kind, _ in long] == [sounding, nothing, sounding, nothing, sounding]
+        assert all(tenths >= 12 for kind, tenths in long if kind == nothing)
+        if not killed:  # else there is a gap
+            start = long[0][1] * size
+            said = audio[start + 5 * size : start + 10 * size, 0]
+            assert level(said, ALICE, rate) == pytest.approx(-12, abs=1)  # held by sendonly only
         server.stop()
     finally:
         server.close()

@@ -95,11 +95,13 @@ class ReferenceMixer:
         edges, port = self.topology.edges, self.topology.ports[name]
         incoming = [edge for edge in edges if edge[1] == name]
         overheard = any(edge[0] == name and edge[2] == "hears" for edge in edges)
-        if len(incoming) != 1 or port.mixed_in is not None or port.deaf or overheard:
+        if len(incoming) != 1 or port.mixed_in is not None or port.hears_nothing or overheard:
             return None
         ((source, _, tap),) = incoming
         other = self.topology.ports[source]
         if edges[incoming[0]] != 0.0 or other.spec.rate != port.spec.rate:
+            return None
+        if tap == "hears" and other.unsent:
             return None
         if tap == "says" and other.gain_db != 0.0:
             return None
@@ -134,7 +136,7 @@ class ReferenceMixer:
         state.was_joined = port.mixed_in is not None
         state.mixed = np.concatenate([state.mixed, heard])[-4800:]
         out = resampled(state.mixed, rate, state.rate, frame_samples(state.rate)).copy()
-        if port.deaf:
+        if port.hears_nothing:
             out[:] = 0.0
         return self._out(state, out, spliced)
 

@@ -59,6 +59,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
         broadcast=st.none() | st.booleans(),
     ),
     st.builds(SetPort, ports, apart=st.booleans()),
+    st.builds(SetPort, ports, unsent=st.booleans()),
     st.builds(SetRouting, rooms, matrices),
     st.builds(SetGains, rooms, gains),
     st.builds(Connect, ports, ports, st.just("says"), st.sampled_from([-12.0, 0.0, 6.0])),

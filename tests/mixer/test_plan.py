@@ -109,6 +109,14 @@ def test_who_hears_one_port_and_nothing_else_needs_no_mix() -> None:
     assert [mix.rows for mix in plan.mixes] == [2]
 
 
+def test_what_an_unsent_port_hears_is_no_copy_of_its_comfort_noise() -> None:
+    batch = [*ports(8000, "a", "ear"), Connect("a", "ear", "hears")]
+    plan = plan_of(*batch, SetPort("a", unsent=True))
+    assert plan.direct == {}
+    assert plan.deaf[8000].tolist() == [0]
+    assert plan_of(*batch, SetPort("a", deaf=True)).direct[8000].hearers.tolist() == [1]
+
+
 def test_runs() -> None:
     assert _runs(np.array([1, 1, 2, 1], np.intp)) == [(0, 2), (2, 3), (3, 4)]
     assert _runs(np.zeros(0, np.intp)) == []

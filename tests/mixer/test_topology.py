@@ -38,7 +38,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(Leave, PORTS),
     st.builds(ClosePort, PORTS),
     st.builds(CloseRoom, ROOMS),
-    st.builds(SetPort, PORTS, MAYBE, MAYBE, st.none() | ROLES, MAYBE),
+    st.builds(SetPort, PORTS, MAYBE, MAYBE, st.none() | ROLES, MAYBE, apart=MAYBE, unsent=MAYBE),
     st.builds(SetRouting, ROOMS, st.dictionaries(ROLES, st.just(("r",)), max_size=2)),
     st.builds(UpdatePort, PORTS, st.dictionaries(st.sampled_from("pq"), st.integers(0, 3))),
     st.builds(SignalPort, PORTS, st.just({"digit": "1"})),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from hookswitch.errors import Conflict
+from hookswitch.media.host import WorkerHost
 from hookswitch.playback.messages import ToneSource
 from hookswitch.testing.memory_bank import tone as voice
 from hookswitch.testing.server import RunningSwitch, run_switch
@@ -19,6 +22,7 @@ from tests.sound import level, longest_gap_ms, tone
 from tests.waves import write_wav
 
 RATE = 16000
+STARTED_AND_FINISHED = ["playback.started", "playback.finished"]
 
 
 @pytest.fixture
@@ -247,9 +251,25 @@ async def test_a_killed_player_goes_on_where_it_was(server: RunningSwitch, promp
     worker._process.kill()
     ended = await server.events.wait("playback.finished", playback_id=playback)
     assert (ended["reason"], ended["played_ms"]) == ("completed", 4000)
+    assert server.events.types(playback_id=playback) == STARTED_AND_FINISHED
     loud = np.flatnonzero(np.abs(call.heard) > 100)
     sounding = call.heard[loud[0] : loud[-1]]
     assert len(sounding) == pytest.approx(4 * RATE, abs=2 * RATE)
+
+
+async def test_a_killed_media_worker_is_nothing_a_playback_tells(
+    server: RunningSwitch, prompt: str
+) -> None:
+    call = await server.dial()
+    playback = await play(server, f"/v1/legs/{call.leg.id}", url=prompt, repeat=4)
+    await call.until(sounds(1000))
+    (host,) = server.switch.media.hosts
+    assert isinstance(host, WorkerHost)
+    assert host.pid is not None
+    os.kill(host.pid, signal.SIGKILL)
+    ended = await server.events.wait("playback.finished", playback_id=playback)
+    assert (ended["reason"], ended["played_ms"]) == ("completed", 4000)
+    assert server.events.types(playback_id=playback) == STARTED_AND_FINISHED
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,33 @@ async def test_a_leg_in_a_room_right_is_the_others(server: RunningSwitch) -> Non
     assert problem.startswith("filename")
 
 
+@pytest.mark.parametrize("taken", ["zz.wav", "zz-multi.wav"])
+async def test_a_name_that_is_taken_is_refused_by_that_name(
+    server: RunningSwitch, tmp_path: Path, taken: str
+) -> None:
+    call = await server.dial(room_id="r")
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / taken).touch()
+    for path in (f"/v1/legs/{call.leg.id}/record", "/v1/rooms/r/record"):
+        body = {"filename": "zz", "multi_channel": True}
+        problem = await server.problem(409, "POST", path, body)
+        assert problem == f"filename: {taken} exists already"
+
+
+async def test_a_name_of_a_recording_that_goes_on_is_refused_by_that_name(
+    server: RunningSwitch,
+) -> None:
+    call = await server.dial(room_id="r")
+    both = {"filename": "zz", "multi_channel": True}
+    await server.ask("POST", "/v1/rooms/r/record", both)
+    path = f"/v1/legs/{call.leg.id}/record"
+    for name, taken in (("zz", "zz.wav"), ("zz-multi", "zz-multi.wav")):
+        problem = await server.problem(409, "POST", path, {"filename": name})
+        assert problem == f"filename: {taken} exists already"
+    await server.ask("DELETE", "/v1/rooms/r/record")
+
+
 async def test_a_room_is_mixed_and_each_participant_has_a_channel(server: RunningSwitch) -> None:
     a, b = await speaker(server, 440, room_id="r"), await speaker(server, 1000, room_id="r")
     await server.ask("POST", "/v1/rooms/r/record", {"multi_channel": True, "filename": "r"})

@@ -58,7 +58,8 @@ class SetPort:
     much louder it is to everybody, from the next tick on, over which it changes smoothly. A
     ``broadcast`` port (an announcement) is heard by its whole room, whatever the matrix says.
     One that is ``apart`` is neither heard in its room nor hears it, while edges to and from it
-    remain.
+    remain. To one that is ``unsent`` nothing is sent: it hears nothing, and who listens to what it
+    hears gets no comfort noise either.
     """
 
     port: str
@@ -70,6 +71,7 @@ class SetPort:
     gain_db: float | None = None
     broadcast: bool | None = None
     apart: bool | None = None
+    unsent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

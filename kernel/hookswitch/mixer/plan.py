@@ -255,10 +255,11 @@ class _Compiler:
         edges = np.bincount(np.append(says[1], hears[1]), minlength=len(ports.open))
         simple = (edges == 1) & (ports.room == NO_ROOM) & ~ports.deaf
         simple[hears[0]] = False  # what it hears is heard by others
+        sent = ~ports.unsent  # a copy would have the comfort noise in it
         plain = (ports.gain == 1.0) & (ports.processor == 0)
         copied = [
             simple[listener] & (gain == 1.0) & (ports.rate[source] == ports.rate[listener]) & fits
-            for (source, listener, gain), fits in ((says, plain[says[0]]), (hears, True))
+            for (source, listener, gain), fits in ((says, plain[says[0]]), (hears, sent[hears[0]]))
         ]
         (said, sayer), (heard, hearer) = (
             (source[chosen], listener[chosen])

@@ -110,6 +110,7 @@ class PortTable:
         "speaks",
         "mute",
         "deaf",
+        "unsent",
         "speech",
         "processor",
         "gain",
@@ -128,6 +129,8 @@ class PortTable:
         self.speaks = np.zeros(64, np.bool_)
         self.mute = np.zeros(64, np.bool_)
         self.deaf = np.zeros(64, np.bool_)
+        """Also those that are unsent."""
+        self.unsent = np.zeros(64, np.bool_)
         self.speech = np.zeros(64, np.bool_)
         self.processor = np.zeros(64, np.intp)
         """Index into `processors`; 0 is none."""
@@ -146,7 +149,7 @@ class PortTable:
         self.open[line], self.rate[line], self.row[line] = True, rate, row
         self.serial[line], self.room[line] = self._serial, NO_ROOM
         self.speaks[line] = speaks
-        self.mute[line] = self.deaf[line] = self.speech[line] = False
+        self.mute[line] = self.deaf[line] = self.unsent[line] = self.speech[line] = False
         self.processor[line], self.gain[line] = 0, 1.0
 
     def remove(self, name: str) -> None:
@@ -159,7 +162,8 @@ class PortTable:
         """Take over what the topology says of a port now."""
         port, line = topology.ports[name], self.names[name]
         self.room[line] = NO_ROOM if port.mixed_in is None else rooms.names[port.mixed_in]
-        self.mute[line], self.deaf[line] = port.mute, port.deaf
+        self.mute[line], self.deaf[line] = port.mute, port.hears_nothing
+        self.unsent[line] = port.unsent
         self.speech[line] = (port.speech or topology.stops_on_speech(name)) and not port.mute
         self.gain[line] = 10 ** (port.gain_db / 20)
         if port.processor not in self.processors:

@@ -32,7 +32,17 @@ from .commands import (
     UpdatePort,
 )
 
-_SETTABLE = ("mute", "deaf", "role", "speech", "processor", "gain_db", "broadcast", "apart")
+_SETTABLE = (
+    "mute",
+    "deaf",
+    "role",
+    "speech",
+    "processor",
+    "gain_db",
+    "broadcast",
+    "apart",
+    "unsent",
+)
 
 Undo = Callable[[], None]
 EdgeKey = tuple[str, str, Tap]
@@ -57,6 +67,12 @@ class Port:
     gain_db: float = 0.0
     broadcast: bool = False
     apart: bool = False
+    unsent: bool = False
+
+    @property
+    def hears_nothing(self) -> bool:
+        """Whatever is said to it."""
+        return self.deaf or self.unsent
 
     @property
     def mixed_in(self) -> str | None:
@@ -137,6 +153,7 @@ class Topology:
                 port.gain_db,
                 port.broadcast,
                 port.apart,
+                port.unsent,
             ),
         ]
         if port.room is not None:

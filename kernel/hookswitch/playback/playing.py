@@ -47,6 +47,8 @@ class Playback:
         self._port = f"playback-{playback_id}"
         self._ring: RingPort | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._started = False
+        """Whether that was told; a player that is started again tells it anew."""
 
     async def start(self, source: Source, repeat: int, volume: int) -> None:
         """Open the port and have the player begin.
@@ -106,7 +108,9 @@ class Playback:
         if self._is_ending:
             return
         if isinstance(told, PlayStarted):
-            self.place.emit(PlaybackStarted, playback_id=self.id)
+            if not self._started:
+                self._started = True
+                self.place.emit(PlaybackStarted, playback_id=self.id)
         elif isinstance(told, PlayFailed):
             error = told.error
             self._begin_end(

@@ -181,12 +181,13 @@ class Recordings:
         beside = self._directory / f"{stem}-multi.wav"  # other formats have too few channels
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            taken = any(path.exists() for path in (file, beside))
+            taken = [path for path in (file, beside) if path.exists()]
         except OSError as error:
             raise OperationFailed(f"RECORDING_DIR: {error}") from None
         going_on = [*self._recording.values(), *self._finishing]
-        if taken or any(file in one.files or beside in one.files for one in going_on):
-            raise Conflict(f"filename: {file.name} exists already")
+        taken += [path for one in going_on for path in one.files if path in (file, beside)]
+        if taken:
+            raise Conflict(f"filename: {taken[0].name} exists already")
         return file, beside
 
     async def _ended(self, recording: Recording, told: Finished) -> None:

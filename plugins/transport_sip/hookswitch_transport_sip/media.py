@@ -14,7 +14,7 @@ from typing import Any
 
 from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
-from hookswitch.mixer.commands import SignalPort, UpdatePort
+from hookswitch.mixer.commands import SetPort, SignalPort, UpdatePort
 from hookswitch.mixer.topology import CommandError
 from hookswitch.plugin import Conflict, HookswitchError, Leg, Switch
 
@@ -120,17 +120,20 @@ class CallMedia:
         if self._closed:
             raise Conflict("the leg hung up")
         media, before = self._switch.media, self._opened
+        # Who is not sent to hears nothing: a recording tells what the peer was sent.
+        sent = SetPort(spec.id, unsent=not agreed.direction.sends)
         self._in_use, self._params_in_use = agreed, params
         if before is None:
             placed = self._leg.place(spec.id)
-            await media.open_port(spec, self._on_report, placed)
+            await media.open_port(spec, self._on_report, placed, sent)
             self._opened = spec
             await self._leg.media_ready(spec.id, placed)
         elif anew:
             await media.reopen_port(spec)
             self._opened = spec
+            await media.apply_to(spec.id, sent)
         else:
-            await media.apply_to(spec.id, UpdatePort(spec.id, spec.params))
+            await media.apply_to(spec.id, UpdatePort(spec.id, spec.params), sent)
 
     def _keep_count(self, agreed: NegotiatedAudio) -> None:
         """Where our stream will have got to is told by the time; not while we are on hold.
