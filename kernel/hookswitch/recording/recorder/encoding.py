@@ -45,7 +45,9 @@ def _encode(
 
     layout = "mono" if form.channels == 1 else "stereo"
     container_name, codec = _CODECS[kind]
-    with av.open(str(target), "w", format=container_name) as container:
+    # Opened and written to here, not by FFmpeg: PyAV holds the interpreter while it does so, and a
+    # disk that hangs would stop all recordings.
+    with target.open("wb") as file, av.open(file, "w", format=container_name) as container:
         stream = container.add_stream(codec, rate=form.rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
         if kind == "opus":
