@@ -28,7 +28,7 @@ def tone(frequency: float, rate: int) -> np.ndarray:
     return 8000 * np.sin(2 * np.pi * frequency * np.arange(2 * rate) / rate)
 
 
-@pytest.mark.parametrize("frequency", [50, 300, 1000, 2000, 3400])
+@pytest.mark.parametrize("frequency", [50, 300, 1000, 3400, 3600])
 def test_a_tone_stays_itself_and_where_it_was(frequency: int) -> None:
     sound = np.rint(np.stack([tone(frequency, RATE), tone(440, RATE)], 1)).astype(np.int16)
     made = doubled(sound, frequency).astype(float)
@@ -39,7 +39,7 @@ def test_a_tone_stays_itself_and_where_it_was(frequency: int) -> None:
 
 
 def test_what_lies_above_the_old_band_is_60_db_down() -> None:
-    made = doubled(np.rint(tone(3400, RATE))[:, None].astype(np.int16), 3)[1000:-1000, 0]
+    made = doubled(np.rint(tone(3600, RATE))[:, None].astype(np.int16), 3)[1000:-1000, 0]
     spectrum = np.abs(np.fft.rfft(made * np.hanning(len(made))))
     above = np.fft.rfftfreq(len(made), 1 / (2 * RATE)) > 4100
     assert spectrum[above].max() < spectrum.max() * 1e-3

@@ -1,8 +1,8 @@
 """Twice the sampling rate, for many tracks at once: what a telephone says in a wideband file.
 
-A half-band filter (Kaiser window; flat to 0.85 of the old Nyquist frequency, which is a telephone's
-3.4 kHz of 4, and images of that 60 dB down): every other sample is one of those that came, the ones
-between are interpolated. Its delay is taken off, so that all channels stand where they were heard.
+A half-band filter (Kaiser window; flat to 0.9 of the old Nyquist frequency, images of that 60 dB
+down): every other sample is one of those that came, the ones between are interpolated. Its delay is
+taken off, so that all channels stand where they were heard.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from hookswitch.mixer.resample import STOPBAND_DB
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
 
-PAST = 27
+PAST = 39
 """Samples a doubled one depends on, besides the newest. The delay, in doubled samples, is as long.
 """
 
-ROOM = 32
+ROOM = 40
 """Samples interpolated by one row of a matrix product; a frame is some of them. Also the room that
 is kept for the past before what is doubled."""
 
