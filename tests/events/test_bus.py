@@ -65,7 +65,7 @@ async def test_observers_may_emit(path: Path) -> None:
 
         bus.observe(answer)
         bus.emit(MUTED)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             while len(seen) < 5:
                 await bus._log.flush()
         assert [r.cursor for r in seen] == sorted(r.cursor for r in seen)

@@ -7,7 +7,7 @@ import json
 import socket
 import wave
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,21 +121,8 @@ class Baresip:
     async def listen(self, seconds: float) -> np.ndarray:
         """What it hears from now on, for so long."""
         start, length = len(self.heard()), int(seconds * self.rate)
-        await processes.until(lambda: len(self.heard()) >= start + length, seconds + 10)
+        await processes.until(lambda: len(self.heard()) >= start + length, seconds + 5)
         return self.heard()[start : start + length]
-
-    async def listen_until(
-        self, right: Callable[[np.ndarray], bool], seconds: float, pieces: int = 8
-    ) -> np.ndarray:
-        """The first piece of what it hears that is right; if none is, the last one.
-
-        What was under way has to pass first, and a busy machine spoils a piece now and then.
-        """
-        for _ in range(pieces):
-            audio = await self.listen(seconds)
-            if right(audio):
-                break
-        return audio
 
     async def read(self, reader: asyncio.StreamReader) -> None:
         while True:  # netstrings: length, colon, text, comma

@@ -106,7 +106,7 @@ async def until(done: Callable[[], bool], within: float) -> None:
             await asyncio.sleep(0.01)
 
 
-def until_gone(pids: list[int], within: float = 10.0) -> None:
+def until_gone(pids: list[int], within: float = 5.0) -> None:
     """Wait until none of these processes, not ours to wait for, is running."""
     deadline = time.monotonic() + within
     while left := [pid for pid in pids if is_running(pid)]:

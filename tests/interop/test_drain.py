@@ -14,19 +14,10 @@ from .client import api_of, events_of
 from .server import Server
 from .sipp import sipp
 
-TIMEOUT = 2.0
-LONG = 60.0
-
 
 @pytest.fixture
-def timeout() -> float:
-    """Seconds that calls are given to end by themselves."""
-    return TIMEOUT
-
-
-@pytest.fixture
-def server(tmp_path: Path, timeout: float) -> Iterator[Server]:
-    running = Server(tmp_path, DRAIN_TIMEOUT=str(timeout))
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path, DRAIN_TIMEOUT="2")
     try:
         running.start()
         yield running
@@ -54,13 +45,12 @@ async def test_drain_hangs_up_what_is_left(server: Server, tmp_path: Path) -> No
             assert (await client.get(server.url + "/healthz")).status_code == 200
         assert (await api.get(f"/legs/{leg}"))["state"] == "connected"
         end = await events.ended(leg)
-        assert time.monotonic() - told > TIMEOUT - 0.2
+        assert 1.8 < time.monotonic() - told < 5
         assert end["cdr"]["reason"] == "api_hangup"
         await caller.succeeded()
     await asyncio.to_thread(server.ended)
 
 
-@pytest.mark.parametrize("timeout", [LONG])
 async def test_drain_ends_with_the_last_call(server: Server, tmp_path: Path) -> None:
     async with (
         events_of(server.url) as events,
@@ -75,4 +65,4 @@ async def test_drain_ends_with_the_last_call(server: Server, tmp_path: Path) -> 
         await api.delete(f"/legs/{leg}", 202)
         await caller.succeeded()
     await asyncio.to_thread(server.ended)
-    assert time.monotonic() - told < LONG / 2
+    assert time.monotonic() - told < 1.9

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +50,6 @@ async def hear_each_other(peers: list[RtpPeer], since: float, within: float) -> 
     return list(found.values())
 
 
-async def seconds_to_import_a_worker() -> float:
-    """What a new worker takes at the least, on this machine as busy as it is now."""
-    began = time.monotonic()
-    code = "import hookswitch.media.worker"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
-    assert await process.wait() == 0
-    return time.monotonic() - began
-
-
 async def test_the_media_worker_is_killed(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:
@@ -82,7 +71,7 @@ async def test_the_media_worker_is_killed(
             for number, peer in enumerate(peers):
                 room = f"pair-{number // 2}"
                 await api.post(f"/rooms/{room}/legs", 200, leg_id=legs[peer.port])
-            await hear_each_other(peers, loop.time(), within=10.0)
+            await hear_each_other(peers, loop.time(), within=5.0)
             before = {peer.port: peer.heard[-1].source for peer in peers}
             ports = processes.udp_ports(server.pid)
 
@@ -91,8 +80,8 @@ async def test_the_media_worker_is_killed(
             os.kill(worker, signal.SIGKILL)
             # a packet or two of the dead worker may still be under way
             outages = await hear_each_other(peers, killed + 0.1, within=10.0)
-            assert max(outages) < max(0.9, 4 * await seconds_to_import_a_worker())
-            await hear_each_other(peers, loop.time(), within=10.0)
+            assert max(outages) < 0.9
+            await hear_each_other(peers, killed + 1.0, within=2.0)
 
             assert server.media_workers != [worker]
             assert await api.metric("hookswitch_media_restarts_total") == 1

@@ -128,7 +128,7 @@ async def test_a_domain_that_is_not_ours(
 ) -> None:
     account = f'<sip:alice@elsewhere.com>;regint=60;outbound="sip:127.0.0.1:{server.sip_port}"'
     async with baresip(tmp_path / "alice", 440.0, registers=account):
-        await processes.until(lambda: "REGISTER from 127.0.0.1 refused: 404" in server.log, 10)
+        await processes.until(lambda: "REGISTER from 127.0.0.1 refused: 404" in server.log, 5)
     assert events.all == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ async def test_the_callee_hangs_up(api: Api, events: Events, tmp_path: Path) -> 
         end = await events.ended(leg)
         await callee.succeeded()
     assert end["cdr"]["reason"] == "remote_bye"
-    assert 0.15 < end["cdr"]["duration_answered"] < 10
+    assert 0.15 < end["cdr"]["duration_answered"] < 2
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ async def test_nobody_answers_in_time(api: Api, events: Events, tmp_path: Path) 
         end = await events.ended(leg)
         await callee.succeeded()
     assert end["cdr"]["reason"] == "ring_timeout"
-    assert 0.9 < end["cdr"]["duration_total"] < 10
+    assert 0.9 < end["cdr"]["duration_total"] < 3
 
 
 async def test_we_give_up(api: Api, events: Events, tmp_path: Path) -> None:
@@ -123,10 +124,11 @@ async def test_a_call_has_a_longest_duration(api: Api, events: Events, tmp_path:
     async with sipp("callee_answers.xml", tmp_path) as callee:
         leg = await api.call(callee.uri, max_duration=1)
         await events.wait("leg.connected", leg_id=leg)
+        connected = time.monotonic()
         end = await events.ended(leg)
+        assert 0.8 < time.monotonic() - connected < 2.5
         await callee.succeeded()
     assert end["cdr"]["reason"] == "max_duration"
-    assert 0.95 < end["cdr"]["duration_answered"] < 10
 
 
 async def test_the_callee_holds_and_resumes(api: Api, events: Events, tmp_path: Path) -> None:

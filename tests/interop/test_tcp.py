@@ -85,9 +85,9 @@ async def test_a_callee_that_hangs_up(api: Api, events: Events, tmp_path: Path) 
 async def test_a_call_to_nobody_fails_at_once(api: Api, events: Events) -> None:
     port = processes.free_port()
     leg = await api.call(f"sip:nobody@127.0.0.1:{port};transport=tcp")
-    assert (await events.ended(leg))["cdr"]["reason"] == "connect_failed"
+    assert (await events.ended(leg, within=2.0))["cdr"]["reason"] == "connect_failed"
     leg = await api.call(f"sip:nobody@127.0.0.1:{port}")
-    assert (await events.ended(leg))["cdr"]["reason"] == "connect_failed"
+    assert (await events.ended(leg, within=2.0))["cdr"]["reason"] == "connect_failed"
 
 
 LONG = {f"X-Long-{n}": "x" * 100 for n in range(12)}
@@ -135,6 +135,6 @@ async def test_many_calls_leave_nothing(
     async with sipp("caller_hangs_up.xml", tmp_path, "-r", "30", **options) as callers:  # type: ignore[arg-type]
         assert (await callers.outcome()).successful == 60
     await asyncio.gather(*answers)
-    await processes.until(lambda: processes.tcp_connections(server.sip_port) == 0, 10)
+    await processes.until(lambda: processes.tcp_connections(server.sip_port) == 0, 5.0)
     opened = await api.metric("hookswitch_sip_connections_total")
     assert opened == await api.metric("hookswitch_sip_connections_lost_total")

@@ -133,7 +133,7 @@ async def test_phones_and_programs_in_a_room(
         await alice.reaches(RUNNING)
         await alice.do(write="from a phone")
         await events.wait("rtt.received", lambda e: read(events, leg) == "from a phone")
-        await processes.until(lambda: written(program) == "from a phone", 10)
+        await processes.until(lambda: written(program) == "from a phone", 5)
         await program.send(type="text", text="from a program\r\n")
         await alice.reads("from a program\r\n")
         for command, text in (("reject", "unseen"), ("accept", "seen")):
@@ -211,7 +211,7 @@ async def test_who_writes_need_not_speak(tmp_path: Path) -> None:
             assert (await api.get(f"/legs/{leg}"))["state"] == "connected"
             end = await told.ended(leg)
             assert end["cdr"]["reason"] == "rtp_timeout"
-            assert end["cdr"]["duration_answered"] > 3
+            assert 3 < end["cdr"]["duration_answered"] < 6
             await caller.succeeded()
         running.stop()
     finally:
@@ -234,7 +234,7 @@ async def test_text_comes_and_goes_by_reinvite(
         await api.post(f"/legs/{leg}/rtt", 409, text="not yet")
         await caller.saw("CSeq: 2 ACK")
         await api.post(f"/legs/{leg}/rtt", 200, text="now")
-        await processes.until(lambda: peer.heard == b"now", 10)
+        await processes.until(lambda: peer.heard == b"now", 5)
         (port,) = re.findall(r"m=text (\d+) RTP/AVP 98\r?\na=rtpmap", caller.messages)[-1:]
         peer.send(int(port), ["\ufeff", "one", "two", None, "four\b"])
         await events.wait("rtt.received", lambda e: read(events, leg) == "onetwo\ufffdfour\b")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -449,22 +448,10 @@ async def test_who_transfers_may_leave_at_once(
 ALICE, BOB, CAROLS = 1030.0, 1735.0, 2210.0
 
 
-async def hears(phone: Baresip, frequency: float) -> bool:
-    """Whether a phone comes to hear a tone."""
-
-    def is_heard(audio: np.ndarray) -> bool:
-        return level(audio, frequency, RATE) > -15
-
-    return is_heard(await phone.listen_until(is_heard, 0.5))
-
-
-async def does_not_hear(phone: Baresip, frequency: float) -> bool:
-    """Whether a phone comes to hear a tone no more."""
-
-    def is_silent(audio: np.ndarray) -> bool:
-        return level(audio, frequency, RATE) < -60
-
-    return is_silent(await phone.listen_until(is_silent, 0.5))
+async def hears(phone: Baresip, frequency: float) -> float:
+    """How loud a phone hears a tone, once what was under way has passed."""
+    await phone.listen(0.5)
+    return level(await phone.listen(0.5), frequency, RATE)
 
 
 async def test_a_phone_transfers_and_the_others_hear_each_other(
@@ -482,9 +469,9 @@ async def test_a_phone_transfers_and_the_others_hear_each_other(
         await carol.accept()
         new = (await heard.wait("leg.connected", leg_type="sip_outbound"))["leg_id"]
         await heard.ended(leg)
-        assert await hears(bob, CAROLS)
-        assert await does_not_hear(bob, ALICE)
-        assert await hears(carol, BOB)
+        assert await hears(bob, CAROLS) > -15
+        assert await hears(bob, ALICE) < -60
+        assert await hears(carol, BOB) > -15
         await bob.hang_up()
         await carol.hang_up()
         for each in (other, new):
@@ -504,5 +491,5 @@ async def test_a_phone_is_transferred_to_another(
         await carol.accept()
         await events.wait("leg.transfer_completed", leg_id=leg)
         assert (await events.ended(leg))["cdr"]["reason"] == "transfer_completed"
-        assert await hears(carol, ALICE)
+        assert await hears(carol, ALICE) > -15
         await carol.hang_up()

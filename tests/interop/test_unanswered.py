@@ -32,7 +32,7 @@ class Silent(asyncio.DatagramProtocol):
 
     async def next(self, method: str) -> str:
         """The next request that is no INVITE sent again; it must be this one."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5):
             while True:
                 request = await self.arrived.get()
                 name = request.partition(" ")[0]

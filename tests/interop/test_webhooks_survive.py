@@ -133,7 +133,7 @@ async def test_a_dead_receiver_delays_nobody_else(
             await api.delete(f"/legs/{leg}", 202)
             await events.ended(leg)
             await callee.succeeded()
-            await processes.until(lambda: len(own.deliveries) == 3, 10)
+            await processes.until(lambda: len(own.deliveries) == 3, 2.0)
         server.stop()
     finally:
         own.close()

@@ -47,7 +47,7 @@ class WsPhone:
     async def listen(self, seconds: float) -> np.ndarray:
         """What it hears from now on, for so long."""
         start, count = len(self._heard), int(seconds * FRAMES_PER_SECOND)
-        async with asyncio.timeout(seconds + 10), self._more:
+        async with asyncio.timeout(seconds + 5), self._more:
             await self._more.wait_for(lambda: len(self._heard) >= start + count)
         return np.frombuffer(b"".join(self._heard[start : start + count]), "<i2")
 

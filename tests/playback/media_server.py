@@ -64,7 +64,7 @@ async def media_server() -> AsyncIterator[MediaServer]:
         await runner.cleanup()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Let the loop turn until a condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it turns in another thread or process

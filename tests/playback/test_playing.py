@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -122,13 +121,12 @@ async def test_the_volume_changes_by_3_db_a_step_and_never_clicks(
 async def test_stopping_is_told_and_leaves_silence(server: RunningSwitch) -> None:
     call = await server.dial()
     path = f"/v1/legs/{call.leg.id}"
-    began = time.monotonic()
     playback = await play(server, path, tone="gb_dial")
     await call.until(sounds(350, -30))
     assert (await server.ask("DELETE", f"{path}/play/{playback}"))["status"] == "stopped"
     ended = await server.events.wait("playback.finished", playback_id=playback)
     assert ended["reason"] == "stopped"
-    assert 0 < ended["played_ms"] < (time.monotonic() - began) * 1000 + 100
+    assert 0 < ended["played_ms"] < 3000
     await call.hears(0.1)
     assert not (await call.hears(0.2)).any()
 
@@ -311,7 +309,7 @@ async def test_a_file_that_is_not_there_is_an_event(server: RunningSwitch) -> No
     playback = await play(server, f"/v1/legs/{call.leg.id}", url="file:///nowhere/at.wav")
     failed = await server.events.wait("playback.error", playback_id=playback)
     assert failed["error"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         while f"playback-{playback}" in server.open_ports:
             await call.hears(0.02)
 

@@ -57,7 +57,7 @@ async def test_a_room_is_recorded_on_though_its_recorder_died(server: RunningSwi
     many, _ = read(Path(answer["multi_channel_file"]))
     spans = answer["channels"]
     assert len(mix) > 3 * RATE
-    assert spans[bob.leg.id]["end_ms"] < len(mix) * 1000 // RATE - 2000  # what came after her
+    assert spans[bob.leg.id]["end_ms"] < 1500
     for call, own, others in ((bob, 1000, (1600,)), (eve, 1600, (1000, 440)), (ann, 440, (1600,))):
         channel = many[:, spans[call.leg.id]["channel"]]
         start, end = (spans[call.leg.id][key] * RATE // 1000 for key in ("start_ms", "end_ms"))
