@@ -6,12 +6,16 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from hookswitch.testing.server import run_switch
 
 from .test_ended_early import told
 
 
-async def test_a_stop_does_not_wait_for_a_long_encoding(tmp_path: Path) -> None:
+async def test_a_stop_does_not_wait_for_a_long_encoding(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """What the encoder writes to is a pipe that nobody reads yet."""
     folder = tmp_path / "recordings"
     async with run_switch(tmp_path / "data", recording_dir=folder) as server:
@@ -41,3 +45,4 @@ async def test_a_stop_does_not_wait_for_a_long_encoding(tmp_path: Path) -> None:
         finished = await server.events.wait("recording.finished", file=str(folder / "long.wav"))
         assert "kept as WAV" in finished["error"]
         assert server.switch.recordings.finishing == 0
+    assert "worker recorder" not in caplog.text  # it was never thought dead

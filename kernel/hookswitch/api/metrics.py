@@ -135,6 +135,7 @@ class Metrics:
                     "load": pulse.load,
                 }
             for name, value in values.items():
+                # Counters and gauges both have it; their common base does not.
                 families[name].add_metric([str(number)], value)  # type: ignore[attr-defined]
         yield from families.values()
         for name, metric, what in _PLAYOUT:
