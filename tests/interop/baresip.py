@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import wave
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import AsyncIterator
@@ -214,7 +213,7 @@ async def baresip(
     ``dtmfmode=info``; ``registers`` is whom it registers as, and where, by default it does not.
     """
     processes.need("baresip")
-    sip_port, control_port = processes.free_port(), processes.free_port(socket.SOCK_STREAM)
+    sip_port, control_port = processes.free_port(), processes.free_port()
     if sound is None:
         sound = tone(frequency, 60.0, voice.rate, dbfs)
     identity = registers or f"<sip:{folder.name}@{line.account}>;regint=0"

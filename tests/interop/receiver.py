@@ -65,6 +65,7 @@ class Receiver:
 
 class _HttpServer(ThreadingHTTPServer):
     daemon_threads = False  # server_close waits for them
+    request_queue_size = 128  # more than come at once: the system repeats a lost SYN after seconds
 
     def __init__(self, receiver: Receiver, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
