@@ -71,6 +71,21 @@ async def test_a_callee_refuses_to_be_held(api: Api, events: Events, tmp_path: P
         await callee.succeeded()
 
 
+async def test_a_callee_that_forgot_the_call_is_not_held(
+    api: Api, events: Events, tmp_path: Path
+) -> None:
+    async with sipp("callee_forgets.xml", tmp_path) as callee:
+        leg = await api.call(callee.uri)
+        await events.wait("leg.connected", leg_id=leg)
+        await api.post(f"/legs/{leg}/hold", 202)
+        end = await events.ended(leg)
+        await callee.succeeded()
+    assert end["cdr"]["reason"] == "timeout"
+    (failed,) = events.of(leg, "leg.command_failed")
+    assert failed["cursor"] < end["cursor"]
+    assert (failed["command"], "481" in failed["error"]) == ("hold", True)
+
+
 async def test_other_legs_cannot_be_held(
     server: Server, api: Api, events: Events, tmp_path: Path
 ) -> None:

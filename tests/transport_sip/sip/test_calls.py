@@ -555,7 +555,7 @@ def test_a_reinvite_answered_by_481_ends_the_call() -> None:
     net.callee._release()
     caller.reinvite(b"v=0\r\na", net.now)
     net.run(1)
-    assert net.names(A)[-2:] == ["DialogLost", "Released"]
+    assert net.names(A)[-3:] == ["ReinviteFailed", "DialogLost", "Released"]
     assert idle(net)
 
 

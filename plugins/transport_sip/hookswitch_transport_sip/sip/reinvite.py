@@ -129,11 +129,10 @@ class Reinvite:
         self._wanted, self._in_progress = None, False
         if not self._call.is_confirmed:
             return
-        if response.status in (408, 481):
-            self._call.lose(response.status, now)
-            return
         event = ReinviteFailed(self._call, response.status, response.reason, response)
         self._call.core.emit(event)
+        if response.status in (408, 481):  # the dialog is over as well (RFC 5057 section 5.1)
+            self._call.lose(response.status, now)
 
     def _withdraw(self) -> None:
         if self._wanted is not None:
