@@ -53,7 +53,7 @@ def parts(
     """A file's sound, shared with whoever else plays it."""
     spool, stop = Spool(os.open(path, os.O_RDONLY), complete=True), Stop()
     read = partial(SpoolReader, spool, stop)
-    share = partial(files.frames, spool.identity, spool, read)
+    share = partial(files.blocks, spool.identity, spool, read)
     with closing(decoded(read, parse(mime), rate, repeat, skip, share)) as blocks:
         yield blocks
     spool.close()

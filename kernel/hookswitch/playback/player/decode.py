@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain
 
 import av
@@ -37,8 +36,14 @@ _KEPT = 1 << 18
 Source = Callable[[], SpoolReader]
 """A file that can be read again from its start."""
 
-Share = Callable[[Format], Iterator[AudioFrame]]
-"""The frames of a file that others play too, by its format."""
+Block = tuple[int, Pcm]
+"""A rate in Hz, and sound in one channel at that rate."""
+
+Share = Callable[[Format], Iterator[Block]]
+"""The sound of a file that others play too, by its format."""
+
+PIECES = 4
+"""Frames that a second of a block is converted in: each is cheap and takes little memory."""
 
 
 def decoded(
@@ -49,12 +54,16 @@ def decoded(
     Raises DecodeError, and whatever reading raised.
     """
     kind = _format(mime, source())
-    once = partial(share, kind) if share else _Again(source, kind).frames
     converter = Converter(rate)
+    again = _Again(source, kind)
     passes = 0
     while passes < repeat or repeat < 0:
+        if share:
+            once = map(converter.pass_on, share(kind))
+        else:
+            once = map(converter.convert, again.frames())
         length = 0
-        for pcm in chain.from_iterable(map(converter.convert, once())):
+        for pcm in chain.from_iterable(once):
             length += len(pcm)
             yield pcm[skip:]
             skip = max(skip - len(pcm), 0)
@@ -166,6 +175,20 @@ class Converter:
             raise _not_played(frame) from error
         for out in made:
             yield _samples(out)
+
+    def pass_on(self, block: Block) -> Iterator[Pcm]:
+        """What comes out for a block; of one at this very rate that is itself. Raises DecodeError.
+
+        A stream has either blocks or frames.
+        """
+        rate, pcm = block
+        if rate == self._rate:
+            yield pcm
+            return
+        for start in range(0, len(pcm), size := rate // PIECES):
+            frame = av.AudioFrame.from_ndarray(pcm[None, start : start + size], "s16", "mono")
+            frame.sample_rate = rate
+            yield from self.convert(frame)
 
     def flush(self) -> Iterator[Pcm]:
         """What is still in the filters."""

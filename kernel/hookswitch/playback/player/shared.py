@@ -1,8 +1,8 @@
 """Files that are decoded once for all who play them: short ones, in a bounded memory.
 
 Whoever needs a block of a file that nobody has had yet decodes it, for all. What is kept is one
-channel at the file's own rate: each playback converts that to the rate of its ring, as one stream
-over any number of passes.
+channel at the file's own rate: a playback whose ring has another converts that, as one stream over
+any number of passes.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Hashable, Iterator
+from itertools import islice
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 
 from hookswitch.media.rings import Pcm
 
-from .decode import Converter, frames
+from .decode import Block, Converter, frames
 from .errors import DecodeError, PlaybackError
 from .formats import Format
 from .spool import Spool, SpoolReader
@@ -31,14 +31,8 @@ LONGEST = 6 << 20
 LIMIT = 64 << 20
 """Bytes of all files together; those that nobody plays go first."""
 
-PIECES = 4
-"""Frames that a second is converted in."""
-
 _MOST = 1000
 """Files that are remembered, if only as too long."""
-
-Block = tuple[int, Pcm]
-"""A rate in Hz, and about a second at that rate."""
 
 
 class _NotKept(Exception):
@@ -59,10 +53,10 @@ class SharedFiles:
         """Bytes that are kept."""
         return sum(file.size for file in self._files.values())
 
-    def frames(
+    def blocks(
         self, identity: Hashable, spool: Spool, read: Callable[[], SpoolReader], kind: Format
-    ) -> Iterator[AudioFrame]:
-        """A file's sound in one channel and large frames. Raises PlaybackError.
+    ) -> Iterator[Block]:
+        """A file's sound at its own rate, about a second at a time. Raises PlaybackError.
 
         ``spool`` is the whole file. If this file cannot be kept, it is decoded by ``read``.
         """
@@ -71,16 +65,14 @@ class SharedFiles:
         number, file = 0, self._join(key, spool, kind)
         try:
             while (block := file.block(number)) is not None:
-                yield from _frames(block)
+                yield block
                 number += 1
             return
         except _NotKept:
             pass
         finally:
             self._leave(key, file)
-        for place, block in enumerate(blocks(frames(read(), kind))):
-            if place >= number:
-                yield from _frames(block)
+        yield from islice(blocks(frames(read(), kind)), number, None)
 
     def _join(self, key: Hashable, spool: Spool, kind: Format) -> _File:
         with self._lock:
@@ -201,13 +193,3 @@ def blocks(decoding: Generator[AudioFrame]) -> Generator[Block]:
         yield rate, np.concatenate(parts)
     if failure is not None:
         raise failure
-
-
-def _frames(block: Block) -> Iterator[AudioFrame]:
-    """In pieces that are cheap to convert and take little memory meanwhile."""
-    rate, pcm = block
-    for start in range(0, len(pcm), size := rate // PIECES):
-        piece = pcm[None, start : start + size]
-        frame = av.AudioFrame.from_ndarray(piece, "s16", "mono")
-        frame.sample_rate = rate
-        yield frame

@@ -47,7 +47,7 @@ class Sounds:
             read = partial(SpoolReader, body.spool, stop, mark)
             share = None
             if body.identity is not None:
-                share = partial(self._shared.frames, body.identity, body.spool, read)
+                share = partial(self._shared.blocks, body.identity, body.spool, read)
             yield from marked(decoded(read, mime, rate, repeat, skip, share), mark)
 
 
