@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+
+from .sip.hop import is_numeric
 
 Address = tuple[str, int]
-
-
-def is_numeric(host: str) -> bool:
-    """Whether there is no name to be looked up."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def numeric(address: Address | None) -> Address | None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from hookswitch.plugin import OfferedCodec
 
-from .numeric import is_numeric, numeric
+from .numeric import numeric
 from .rtp.params import Address
 from .settings import Way
+from .sip.hop import is_numeric
 
 
 @dataclass(frozen=True, slots=True)
