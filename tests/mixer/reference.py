@@ -10,7 +10,14 @@ from math import lcm
 import numpy as np
 
 from hookswitch.mixer.bank import ROOM_RATES, frame_samples
-from hookswitch.mixer.level import ATTACK_MS, CEILING, RELEASE_DB_PER_TICK, RELIEVED, THRESHOLD
+from hookswitch.mixer.level import (
+    ATTACK_MS,
+    CEILING,
+    RELEASE_DB_PER_TICK,
+    RELIEVED,
+    RISE_DB_PER_PIECE,
+    THRESHOLD,
+)
 from hookswitch.mixer.resample import _prototype
 from hookswitch.mixer.topology import Port, Room, Topology
 
@@ -53,8 +60,8 @@ class ReferenceMixer:
         self.ports: dict[str, ReferencePort] = {}
         self.weighed: set[str] = set()
         """Ports in rooms whose gains have changed since the last tick."""
-        self.remixed = False
-        """Whether gains or paths were changed in this tick."""
+        self.remixed = self.was_remixed = False
+        """Whether gains or paths were changed in this tick, and in the one before."""
 
     def tick(self, said: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, port in self.topology.ports.items():
@@ -82,12 +89,12 @@ class ReferenceMixer:
             said = self.ports[source].said[-frame_samples(state.rate) :]
             if tap == "hears":
                 out = finished[source]
-            elif self.remixed:
+            elif self.remixed or self.was_remixed:
                 out = self._limited(state, said.copy())
             else:
                 out, state.gain = np.clip(said, -CEILING, CEILING), 1.0
             finished[name], state.last_out = out, out[-1]
-        self.remixed = False
+        self.was_remixed, self.remixed = self.remixed, False
         return finished
 
     def _only_edge(self, name: str) -> tuple[str, str] | None:
@@ -168,26 +175,43 @@ class ReferenceMixer:
     def _limited(self, state: ReferencePort, out: np.ndarray) -> np.ndarray:
         peak = np.abs(out).max()
         if peak > THRESHOLD or state.gain < 1.0:
-            allowed = min(1.0, THRESHOLD / max(peak, THRESHOLD))
-            after = min(state.gain * 10 ** (RELEASE_DB_PER_TICK / 20), allowed, 1.0)
             attack = int(state.rate * ATTACK_MS / 1000)
-            rise = None
-            if self.remixed and state.gain < 1.0 and peak * state.gain <= THRESHOLD * RELIEVED:
-                end = np.abs(out[len(out) * 3 // 4 :]).max()
-                rise = max(THRESHOLD / max(end, THRESHOLD) / state.gain, 1.0)
-                after = state.gain * rise
+            if self.remixed or self.was_remixed:
+                ends = self._followed(state, out, attack)
+            else:
+                ends = self._settled(state, peak)
+            gain = state.gain
             for i in range(len(out)):
-                if rise is None:
-                    out[i] *= state.gain + (after - state.gain) * min((i + 1) / attack, 1.0)
-                else:
-                    out[i] *= state.gain * rise ** ((i + 1) / len(out))
+                piece = min(i // attack, len(ends) - 1)
+                start = gain if piece == 0 else ends[piece - 1]
+                out[i] *= start + (ends[piece] - start) * min((i - piece * attack + 1) / attack, 1)
                 if abs(out[i]) > THRESHOLD:
                     room = CEILING - THRESHOLD
                     bent = THRESHOLD + room * np.tanh((abs(out[i]) - THRESHOLD) / room)
                     out[i] = np.copysign(bent, out[i])
-            state.gain = after
+            state.gain = ends[-1]
         state.last_out = out[-1]
         return out
+
+    def _settled(self, state: ReferencePort, peak: float) -> list[float]:
+        """The gain after its first piece, which is that of the rest."""
+        return [min(state.gain * 10 ** (RELEASE_DB_PER_TICK / 20), _allowed(peak), 1.0)]
+
+    def _followed(self, state: ReferencePort, out: np.ndarray, attack: int) -> list[float]:
+        """The gain after each piece."""
+        starts = range(0, len(out), attack)
+        allowed = [_allowed(np.abs(out[i : i + attack]).max()) for i in starts]
+        count, before = len(allowed), state.gain
+        if before < 1.0 and np.abs(out).max() * before <= THRESHOLD * RELIEVED:
+            end = count * 3 // 4
+            allowed[end:] = [min(allowed[end:])] * (count - end)
+            rise = 10 ** (RISE_DB_PER_PIECE / 20)
+            return [min(min(allowed[k:]), before * rise ** (k + 1)) for k in range(count)]
+        return [min(before, *allowed[: k + 2]) for k in range(count)]
+
+
+def _allowed(peak: float) -> float:
+    return float(min(1.0, THRESHOLD / max(peak, THRESHOLD)))
 
 
 def _weight(room: Room, listener: Port, source: Port) -> float:

@@ -63,6 +63,9 @@ class Engine:
         self._respliced: set[str] = set()
         """Ports whose mix has been weighed anew since the last tick."""
         self._ticks = 0
+        self._unsettled = 0
+        """Ticks in which limiters follow gains or paths that were changed: that one and the next,
+        since of its end a frame can tell the level only by what came shortly before."""
 
     def apply(self, batch: Sequence[Command]) -> None:
         """Apply a batch of commands. Raises CommandError, and then nothing has changed.
@@ -125,9 +128,9 @@ class Engine:
             self._frames[rate].splice(rows)
         outputs = {rate: frames.outputs for rate, frames in self._frames.items()}
         self._overhear(plan, outputs)
+        self._unsettled = 2 if spliced or any(moving) else max(self._unsettled - 1, 0)
         for rate, frames in self._frames.items():
-            remixed = bool(spliced) or any(moving)
-            frames.finish(self._ticks, plan.direct.get(rate), remixed=remixed)
+            frames.finish(self._ticks, plan.direct.get(rate), remixed=self._unsettled > 0)
         self._each_bank(lambda bank: bank.push(outputs, now))
 
     def catch_up(self) -> None:

@@ -96,7 +96,7 @@ class RateFrames:
     def finish(self, tick: int, direct: Direct | None, *, remixed: bool) -> None:
         """Limit the outputs, and put comfort noise into the silent ones that want it.
 
-        ``remixed``: gains or paths were changed in this tick.
+        ``remixed``: gains or paths were changed in this tick or the one before.
 
         Then those hear who hear what another says or hears, and nothing else.
         """

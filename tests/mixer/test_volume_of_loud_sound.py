@@ -1,4 +1,5 @@
-"""What was louder than full scale is made quieter at once, by as much as is wanted, undistorted."""
+"""What is, or becomes, louder than full scale changes its volume at once, by as much as is wanted,
+undistorted and without a gap."""
 
 from __future__ import annotations
 
@@ -72,6 +73,28 @@ def test_a_port_is_made_quieter(how: list[Command], db: float) -> None:
     falling = peaks(sound[:FRAME])
     assert (np.diff(falling) < 500).all()
     assert falling.min() > wanted * 0.9
+    assert distortion_db(sound[:FRAME]) < -30
+
+
+@pytest.mark.parametrize("how", [ALONE, ROOM], ids=["alone", "room"])
+@pytest.mark.parametrize("first", [-12.0, 9.0, 11.0, 13.0])
+def test_a_port_is_made_too_loud(how: list[Command], first: float) -> None:
+    ears = Ears(how, SetPort("says", gain_db=first))
+    loud = min(8192.0 * 10 ** (first / 20), LOUDEST)
+    assert peaks(ears.tick(1)) == pytest.approx(loud, rel=0.02)
+    rising = ears.after(SetPort("says", gain_db=24.0), 3)
+    assert peaks(rising).min() > loud * 0.88
+    assert peaks(rising[FRAME:]) == pytest.approx(LOUDEST, rel=0.02)
+    assert distortion_db(rising[:FRAME]) < -30
+
+
+@pytest.mark.parametrize("how", [ALONE, ROOM], ids=["alone", "room"])
+@pytest.mark.parametrize("db", [21.0, 15.0])
+def test_a_port_becomes_less_too_loud(how: list[Command], db: float) -> None:
+    ears = Ears(how, SetPort("says", gain_db=24.0))
+    sound = ears.after(SetPort("says", gain_db=db), 4)
+    assert peaks(sound).min() > LOUDEST * 10 ** ((db - 24.0) / 3 / 20)
+    assert peaks(sound[2 * FRAME :]) == pytest.approx(LOUDEST, rel=0.02)
     assert distortion_db(sound[:FRAME]) < -30
 
 
