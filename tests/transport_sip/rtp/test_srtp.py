@@ -273,6 +273,29 @@ def test_their_former_key_is_not_good_for_ever(rig: Rig) -> None:
     assert_heard(heard[10 * 160 :], start=(TRANSITION + 30) * 160)
 
 
+@pytest.mark.parametrize("suite", [SUITE, "AEAD_AES_128_GCM"])
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("lag", [1, 2, 3, 4, 5, 16])
+def test_their_key_changes_twice_before_they_use_it(
+    rig: Rig, suite: str, wrapped: bool, lag: int
+) -> None:
+    """What they say under the first meanwhile is lost, and nothing after."""
+    safe = Safe(rig, suite)
+    safe.phone.sequence = 65530 if wrapped else 1000
+    port = rig.open(safe.phone, srtp=keys(suite))
+    safe.say(20)
+    rig.bank.update(port, {"srtp": keys(suite, theirs="second")})
+    rig.bank.update(port, {"srtp": keys(suite, theirs="third")})
+    safe.say(lag)
+    third = bytes(key(suite, "third"))
+    policy = Policy(third, Policy.SSRC_SPECIFIC, safe.phone.ssrc, PROFILES[suite])
+    safe.seal = pylibsrtp.Session(policy)
+    libsrtp._native.srtp_set_stream_roc(address_of(safe.seal), safe.phone.ssrc, int(wrapped))
+    heard = safe.say(100)
+    assert_heard(heard[10 * 160 :], start=(30 + lag) * 160)
+    assert rig.bank._opener.refused[0] == lag
+
+
 def test_both_keys_change_at_once(rig: Rig) -> None:
     safe = Safe(rig)
     port = rig.open(safe.phone, srtp=keys())

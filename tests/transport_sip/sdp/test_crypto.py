@@ -279,6 +279,16 @@ def test_another_key_by_another_offer() -> None:
     assert proto(ours.offer()) == "RTP/SAVP"
 
 
+def test_protected_audio_is_not_answered_in_the_clear() -> None:
+    """Whoever insists on protection has it, also where nobody here does."""
+    ours = negotiation()
+    _, before = ours.answer(description("RTP/SAVP", f"1 {CM_80} inline:{TEXT_80}"))
+    assert proto(ours.offer()) == "RTP/SAVP"
+    with pytest.raises(NotAcceptable, match="not protected"):
+        ours.receive_answer(description("RTP/AVP"))
+    assert ours.current == before
+
+
 def test_a_fresh_key_of_ours_by_an_offer_of_ours() -> None:
     """One that fails changes nothing; one that is accepted may bring another key of theirs."""
     ours = negotiation()

@@ -559,6 +559,37 @@ def test_a_reinvite_answered_by_481_ends_the_call() -> None:
     assert idle(net)
 
 
+def test_a_reinvite_that_is_never_answered_is_taken_back() -> None:
+    net = established()
+    net.react.clear()
+    caller = net.log[A][-1].call
+    caller.reinvite(b"v=0\r\na", net.now)
+    net.run(31)
+    assert net.names(A)[-1] == "Answered"
+    net.run(2)
+    failed = net.log[A][-1]
+    assert isinstance(failed, ReinviteFailed)
+    assert failed.status == 487
+    assert net.names(B)[-2:] == ["ReinviteReceived", "ReinviteCancelled"]
+    net.react[B] = answering(net)
+    caller.reinvite(b"v=0\r\nb", net.now)
+    net.run(100)
+    assert net.names(A)[-1] == "ReinviteAnswered"
+    assert net.starts(A).count("CANCEL") == 1
+
+
+def test_a_peer_that_vanishes_while_it_thinks_of_a_reinvite_is_lost() -> None:
+    net = established()
+    net.react.clear()
+    caller = net.log[A][-1].call
+    caller.reinvite(b"v=0\r\na", net.now)
+    net.run(1)
+    net.agents.pop(B)
+    net.run(100)
+    assert net.names(A)[-3:] == ["ReinviteFailed", "DialogLost", "Released"]
+    assert net.agents[A].is_idle
+
+
 def test_a_pending_reinvite_is_refused_when_we_hang_up() -> None:
     net = established()
     net.react.clear()

@@ -10,6 +10,7 @@ overtake each other: for a while both are good.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from .keys import SrtpKeys
@@ -108,7 +109,9 @@ class Security:
         if bare is None:
             return None
         opened = self.inbound.unprotect(bare)
-        while opened is None and self.failed(ssrc):
+        for _ in range(_GUESSES):
+            if opened is not None or not self.failed(ssrc):
+                break
             opened = self.inbound.unprotect(bare)
         if opened is not None:
             self.succeeded()
@@ -132,7 +135,15 @@ class Security:
         return self.inbound.rollover(ssrc) if self._proven else None
 
 
+_GUESSES = 4
+"""Rollover counts that are tried in turn."""
+
+
 def _neighbours(rollover: int | None) -> Iterator[int]:
-    """What to try when zero, which libsrtp begins with, does not fit."""
-    if rollover is not None:
-        yield from (each for each in (rollover, rollover + 1, rollover - 1) if each >= 0)
+    """What to try when zero, which libsrtp begins with, does not fit; zero again after them.
+
+    Round and round, since what did not fit may have been no packet of this key.
+    """
+    if rollover is None:
+        return iter(())
+    return itertools.cycle((rollover, rollover + 1, max(rollover - 1, 0), 0))

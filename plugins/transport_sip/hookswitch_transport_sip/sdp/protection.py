@@ -21,6 +21,8 @@ class Protection:
 
     def __init__(self) -> None:
         self._offered: list[Crypto] = []
+        self._insists = False
+        """Whether our last offer was of RTP/SAVP: its answer must be (RFC 3264 section 6)."""
         self._proto: str | None = None
 
     def proto(self, policy: Srtp) -> str:
@@ -41,7 +43,7 @@ class Protection:
         in_use: SrtpKeys | None,
     ) -> None:
         """Add to an offer of ours what is ``in_use``, or all we can do."""
-        self._offered = []
+        self._offered, self._insists = [], is_secure(media)
         if in_use is not None or policy != "off":
             self._offered = offered(keys, in_use.suite if in_use else None)
         for crypto in self._offered:
@@ -50,7 +52,7 @@ class Protection:
     def accepted(self, media: MediaDescription, policy: Srtp) -> SrtpKeys | None:
         """The keys of an answer. Raises NotAcceptable where there must be some."""
         keys = accepted(media, self._offered)
-        if keys is None and _must(media, policy):
+        if keys is None and (self._insists or _must(media, policy)):
             raise NotAcceptable(f"the answer's {media.media.kind} is not protected, but must be")
         return keys
 

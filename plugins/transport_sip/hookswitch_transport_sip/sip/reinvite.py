@@ -32,6 +32,7 @@ class Reinvite:
         self._in_progress = False
         self._tries = 0
         self._retry: Alarm | None = None
+        self._deadline: Alarm | None = None
 
     @property
     def in_progress(self) -> bool:
@@ -70,8 +71,9 @@ class Reinvite:
         if self._offer is not None and self._exchange is not None:
             self._exchange.acknowledge(self._call.confirmed_dialog, self._offer)
             self._offer = None
-        if self._retry is not None:
-            self._retry.cancel()
+        for alarm in (self._retry, self._deadline):
+            if alarm is not None:
+                alarm.cancel()
 
     def _send(self, wanted: Proposal, now: float) -> None:
         self._in_progress = True
@@ -82,7 +84,23 @@ class Reinvite:
         hop = core.hop_to(dialog.next_hop)
         exchange = InviteExchange(core, self._build, hop, self._received, self._call.digest)
         self._exchange = exchange
+        self._deadline = core.alarms.set(now + core.config.timers.patience, self._overdue)
         exchange.start(now)
+
+    def _overdue(self, now: float) -> None:
+        """A peer that answers 100 and then nothing is asked to stop, and given up in the end.
+
+        After a provisional response a transaction has no time-out of its own (RFC 3261 section
+        17.1.1.2), and a session that waits for its answer cannot be changed.
+        """
+        exchange, core = self._exchange, self._call.core
+        if exchange is None or not exchange.was_heard:
+            return  # the transaction will tell
+        if not exchange.cancelled:
+            exchange.cancel(now)
+            self._deadline = core.alarms.set(now + core.config.timers.patience, self._overdue)
+        else:
+            self._received(Response.to_request(exchange.request, 408), None, now)
 
     def _build(self) -> Request:
         request = self._call.confirmed_dialog.request("INVITE")
@@ -96,6 +114,8 @@ class Reinvite:
     def _received(self, response: Response, source: Hop | None, now: float) -> None:
         if response.status < 200 or self._exchange is None:
             return
+        if self._deadline is not None:
+            self._deadline.cancel()
         if response.status < 300:
             self._accepted(self._exchange, response, now)
             return
