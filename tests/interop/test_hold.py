@@ -71,19 +71,26 @@ async def test_a_callee_refuses_to_be_held(api: Api, events: Events, tmp_path: P
         await callee.succeeded()
 
 
-async def test_a_callee_that_forgot_the_call_is_not_held(
-    api: Api, events: Events, tmp_path: Path
+@pytest.mark.parametrize(
+    ("scenario", "reason", "error"),
+    [
+        ("callee_forgets.xml", "timeout", "481"),
+        ("callee_hangs_up_when_held.xml", "remote_bye", "the call ended"),
+    ],
+)
+async def test_a_hold_that_the_call_does_not_survive_has_failed(
+    api: Api, events: Events, tmp_path: Path, scenario: str, reason: str, error: str
 ) -> None:
-    async with sipp("callee_forgets.xml", tmp_path) as callee:
+    async with sipp(scenario, tmp_path) as callee:
         leg = await api.call(callee.uri)
         await events.wait("leg.connected", leg_id=leg)
         await api.post(f"/legs/{leg}/hold", 202)
         end = await events.ended(leg)
         await callee.succeeded()
-    assert end["cdr"]["reason"] == "timeout"
+    assert end["cdr"]["reason"] == reason
     (failed,) = events.of(leg, "leg.command_failed")
     assert failed["cursor"] < end["cursor"]
-    assert (failed["command"], "481" in failed["error"]) == ("hold", True)
+    assert (failed["command"], error in failed["error"]) == ("hold", True)
 
 
 async def test_other_legs_cannot_be_held(

@@ -137,6 +137,7 @@ class SipCall(Call):
     def release(self) -> None:
         """The leg is over."""
         self._info.close()
+        self.hold_state.close()
         self.renegotiation.close()
         if self._referred is not None:
             self._referred.close()

@@ -19,7 +19,8 @@ class Hold:
 
     def __init__(self, call: SipCall) -> None:
         self._call = call
-        self._changing = False
+        self._under_way: str | None = None
+        """The command whose outcome is awaited: hold or unhold."""
         self.ours = False
         """Whether we hold the peer, and it knows."""
 
@@ -30,12 +31,21 @@ class Hold:
         leg = self._call.leg
         if not leg.is_answered or not self._call.dialogue.is_confirmed:
             raise Conflict(f"leg {leg.id} is not connected but {leg.state}")
-        if self._changing:
+        if self._under_way is not None:
             raise Conflict(f"leg {leg.id} is being held or resumed already")
         if hold is self.ours:
             raise Conflict(f"leg {leg.id} is {'on hold already' if hold else 'not held by us'}")
-        self._changing = True
+        self._under_way = "hold" if hold else "unhold"
         self._call.spawn(self._change(hold))
+
+    def close(self) -> None:
+        """The leg is over: what is under way has failed."""
+        self._failed("the call ended before the peer agreed")
+
+    def _failed(self, error: str) -> None:
+        if self._under_way is not None:
+            self._call.leg.command_failed(self._under_way, error)
+            self._under_way = None
 
     async def _change(self, hold: bool) -> None:
         async def agreed(audio: NegotiatedAudio) -> None:
@@ -50,10 +60,9 @@ class Hold:
         try:
             await self._call.renegotiation.offer(lambda: self.offered(hold), agreed)
         except MEDIA_ERRORS as error:
-            if self._call.leg.is_answered:  # else its end says enough
-                self._call.leg.command_failed("hold" if hold else "unhold", str(error))
+            self._failed(str(error))
         finally:
-            self._changing = False
+            self._under_way = None
 
     # -- directions
 
