@@ -169,6 +169,7 @@ class InboundSipCall(SipCall):
                 self.leg.log.info("no media: %s", error)
                 self.leg.hang_up("not_acceptable")
                 return
+        media.answered()
         await self.leg.connected()
         if media.agreed is not None:
             await self.hold_state.note_answer(media.agreed)

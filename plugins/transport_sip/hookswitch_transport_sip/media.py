@@ -16,7 +16,7 @@ from hookswitch.codecs.base import CodecInfo
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch.mixer.commands import SetPort, SignalPort, UpdatePort
 from hookswitch.mixer.topology import CommandError
-from hookswitch.plugin import Conflict, HookswitchError, Leg, Switch
+from hookswitch.plugin import Conflict, HookswitchError, Leg, LegState, Switch
 
 from .call_text import CallText
 from .numeric import numeric
@@ -257,9 +257,12 @@ class CallMedia:
         elif report.kind == "digit_ended":
             now = asyncio.get_running_loop().time()
             self._digits.ended(str(report.data["digit"]), "events", now)
-        elif report.kind == "media_timeout" and self.text.heard_within(self._settings.rtp_timeout):
-            self._switch.spawn(self._wait_again())
-            return
+        elif report.kind == "media_timeout":
+            if not self._leg.is_answered:
+                return  # nobody has to speak yet
+            if self.text.heard_within(self._settings.rtp_timeout):
+                self._switch.spawn(self._wait_again())
+                return
         self._leg.on_report(report)
 
     def _watch_keys(self, data: Mapping[str, Any]) -> None:
@@ -280,8 +283,13 @@ class CallMedia:
                 payload_type,
             )
 
+    def answered(self) -> None:
+        """To be called before the leg is: what silence there was in early media counts no more."""
+        if self._leg.state is LegState.EARLY_MEDIA:
+            self._switch.spawn(self._wait_again())
+
     async def _wait_again(self) -> None:
-        """Who writes need not speak: have the silence be measured anew."""
+        """Have the silence be measured anew, as of who writes and need not speak."""
         agreed, port = self.agreed, self._leg.id
         if agreed is None or agreed.direction is not Direction.SENDRECV:
             return  # on hold meanwhile: nothing is measured

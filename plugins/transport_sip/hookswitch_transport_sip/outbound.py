@@ -109,6 +109,7 @@ class OutboundSipCall(SipCall):
         if self.media is None or self.media.agreed is None:
             self.leg.hang_up("not_acceptable")
             return
+        self.media.answered()
         await self.leg.connected()
         await self.hold_state.note_answer(self.media.agreed)
         self._tell(event.response.status, event.response.reason)
