@@ -206,7 +206,9 @@ INVALID = {
         "OPTIONS sip:u@e.org SIP/2.0", to='"Watson, Thomas" < sip:t.watson@example.org >'
     ),
     "baddn": plain("OPTIONS sip:u@e.org SIP/2.0", from_="Bell, Alexander <sip:a@e.com>;tag=43"),
-    "badvers": plain("OPTIONS sip:u@e.org SIP/7.0"),
+    "badvers": plain(
+        "OPTIONS sip:u@e.org SIP/7.0", via="SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw"
+    ),
     "mismatch01": plain("OPTIONS sip:u@e.org SIP/2.0", cseq="8 INVITE"),
     "mismatch02": plain("NEWMETHOD sip:u@e.org SIP/2.0", cseq="8 INVITE"),
     "bigcode": plain("SIP/2.0 4294967301 better not break the receiver", cseq="1 INVITE"),

@@ -35,6 +35,7 @@ _SINGLE = frozenset(
         "to",
     )
 )
+_ANY_VERSION = re.compile(r"^\s*SIP\s*/\s*[0-9.]+", re.IGNORECASE)
 _ANSWERABLE = ("Via", "From", "To", "Call-ID", "CSeq")
 MAX_HEADERS = 256
 
@@ -69,13 +70,13 @@ def salvage(data: bytes) -> Request | None:
 
 
 def _is_answerable(request: Request) -> bool:
-    """Whether its topmost Via says who sent it, whatever follows that.
+    """Whether its topmost Via says who sent it, whatever follows that, and in whatever version.
 
     A field that it lacks is lacking in the answer too.
     """
     sent_by = re.split("[;,]", request.headers.get("Via") or "", maxsplit=1)[0]
     try:
-        return bool(Via.parse(sent_by).host)
+        return bool(Via.parse(_ANY_VERSION.sub("SIP/2.0", sent_by)).host)
     except ParseError:
         return False
 
