@@ -120,6 +120,17 @@ def test_a_call_to_several_targets_shows_all_its_branches_in_order_of_time() -> 
     assert book.size == 0
 
 
+def test_a_call_is_not_named_by_what_never_left() -> None:
+    """The first target cannot be reached, the second refuses: no answer has named the call."""
+    book = Book(1 << 20)
+    book.open("leg", View("a", "us-a"))
+    book.open("leg", View("b", "us-b"))
+    fill(book, message("INVITE b", "b", from_="us-b", to=""), sent=True, at=1.0)
+    fill(book, message("SIP/2.0 486", "b", from_="us-b", to="x"), at=2.0)
+    assert shown(book, "leg").call_id == "b"
+    assert lines(book, "leg", 2) == ["INVITE b", "SIP/2.0 486"]
+
+
 def test_one_branch_of_a_call_is_not_forgotten_without_the_others() -> None:
     book = Book(20_000)
     for branch in "ab":

@@ -23,6 +23,8 @@ from hookswitch_transport_sip.ladder.redaction import shown
         ('WWW-Authenticate: Digest nonce="n"', 'WWW-Authenticate: Digest nonce="n"'),
         ("Contact: <sip:bob:hush@h:5060>", "Contact: <sip:bob:(hidden)@h:5060>"),
         ("Contact: <sip:h:5060;x=y>", "Contact: <sip:h:5060;x=y>"),
+        ("Alert-Info: <http://u:hush@h:80/x>", "Alert-Info: <http://u:(hidden)@h:80/x>"),
+        ("Alert-Info: <http://h:80/x;y>", "Alert-Info: <http://h:80/x;y>"),
         ("To: <sip:bob@h:5060>", "To: <sip:bob@h:5060>"),
         (
             "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^20|1:4;inline:aHVzaA FEC",

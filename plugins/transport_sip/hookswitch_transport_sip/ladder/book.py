@@ -108,12 +108,13 @@ class Book:
         for view in leg.views:
             views.setdefault(view.call_id, []).append(view)
         ladders = {call_id: self._ladder(call_id) for call_id in views}
-        messages = heapq.merge(
-            *(_seen(ladder, views[call_id]) for call_id, ladder in ladders.items()),
-            key=lambda message: message.at,
-        )
+        seen = {each: list(_seen(ladder, views[each])) for each, ladder in ladders.items()}
+        messages = heapq.merge(*seen.values(), key=lambda message: message.at)
         omitted = sum(ladder.omitted for ladder in ladders.values())
-        return Shown(leg.call_id, omitted, list(messages))
+        call_id = leg.call_id
+        if not seen.get(call_id):  # nothing of that call has left
+            call_id = next((each for each in reversed(seen) if seen[each]), call_id)
+        return Shown(call_id, omitted, list(messages))
 
     def _ladder(self, call_id: str) -> Ladder:
         """The messages of a call; empty when they had to go."""

@@ -27,7 +27,9 @@ _SIP = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-PASSWORD = re.compile(r"(sips?:[^@\s:;<>?]{1,255}):[^@\s:;<>?]{1,255}@", re.IGNORECASE)
+PASSWORD = re.compile(
+    r"((?:sips?:|\b[a-z][a-z0-9+.-]{0,20}://)[^@\s:;<>?]{1,255}):[^@\s:;<>?]{1,255}@", re.IGNORECASE
+)
 """Of a URI within any text: what stays, and what nobody need see."""
 
 _TEL = re.compile(
