@@ -99,13 +99,16 @@ async def test_early_media(api: Api, events: Events, tmp_path: Path) -> None:
 
 async def test_nobody_has_to_speak_before_the_answer(tmp_path: Path) -> None:
     with serving(tmp_path, RTP_TIMEOUT="0.5") as server:
-        async with events_of(server.url) as events, tidy_api(server, events) as api:
-            async with sipp("callee_gives_early_media.xml", tmp_path) as callee:  # for 0.7 s
-                leg = await api.call(callee.uri)
-                await events.wait("leg.early_media", leg_id=leg)
-                await events.wait("leg.connected", leg_id=leg)
-                cdr = (await events.ended(leg))["cdr"]
-                await callee.succeeded()
+        async with (
+            events_of(server.url) as events,
+            tidy_api(server, events) as api,
+            sipp("callee_gives_early_media.xml", tmp_path) as callee,  # for 0.7 s
+        ):
+            leg = await api.call(callee.uri)
+            await events.wait("leg.early_media", leg_id=leg)
+            await events.wait("leg.connected", leg_id=leg)
+            cdr = (await events.ended(leg))["cdr"]
+            await callee.succeeded()
     assert cdr["reason"] == "rtp_timeout"
     assert cdr["duration_answered"] >= 0.4
 
