@@ -85,6 +85,24 @@ async def test_entering_keeps_what_the_leg_already_was(running_switch: RunningSw
     assert hears(await settled(listener), 700) == [True]
 
 
+async def test_one_is_louder_for_one_listener(running_switch: RunningSwitch) -> None:
+    ask = running_switch.ask
+    a, b, c = [await speaker(running_switch, f, room_id="r") for f in (400, 700, 1100)]
+    before = {call: level(await settled(call), 700, 16000) for call in (a, c)}
+    pair = {"listener": a.leg.id, "source": b.leg.id, "db": -9.5}
+    shown = await ask("PUT", "/v1/rooms/r/gains", {"gains": [pair]})
+    assert shown["gains"] == (await ask("GET", "/v1/rooms/r/gains"))["gains"] == [pair]
+    heard_by_a = await settled(a)
+    assert level(heard_by_a, 700, 16000) == pytest.approx(before[a] - 9.5, abs=0.1)
+    assert hears(heard_by_a, 1100) == [True]
+    assert level(await settled(c), 700, 16000) == pytest.approx(before[c], abs=0.1)
+    # who leaves takes what was said of it along
+    await ask("DELETE", f"/v1/rooms/r/legs/{b.leg.id}")
+    await ask("POST", "/v1/rooms/r/legs", {"leg_id": b.leg.id})
+    assert (await ask("GET", "/v1/rooms/r/gains"))["gains"] == []
+    assert level(await settled(a), 700, 16000) == pytest.approx(before[a], abs=0.1)
+
+
 async def test_muting_and_deafening_take_effect_and_end(running_switch: RunningSwitch) -> None:
     a, b = [await speaker(running_switch, f, room_id="r") for f in (400, 700)]
     assert hears(await settled(b), 400) == [True]

@@ -75,6 +75,14 @@ async def test_what_does_not_fit_is_named(
         ("PATCH", "/rooms/r/routing", {"updates": [{"sources": []}]}, "updates.0.listener_role"),
         ("PATCH", "/rooms/r/routing", {"updates": [{"listener_role": "a", "sources": "b"}]},
          "updates.0.sources"),
+        ("PUT", "/rooms/r/gains", {}, "gains"),
+        ("PUT", "/rooms/r/gains", {"gains": [{"listener": "a", "db": 1}]}, "gains.0.source"),
+        ("PUT", "/rooms/r/gains", {"gains": [{"listener": "a", "source": "a", "db": 1}]},
+         "gains.0.source"),
+        ("PUT", "/rooms/r/gains", {"gains": [{"listener": "a", "source": "b", "db": 25}]},
+         "gains.0.db"),
+        ("PUT", "/rooms/r/gains", {"gains": [{"listener": "a", "source": "b", "db": 1}]},
+         "gains"),
     ]  # fmt: skip
     for method, path, body, named in wrong:
         with subtests.test(f"{method} {path} {body}"):
@@ -93,6 +101,8 @@ async def test_an_unknown_room_is_not_found(
         ("GET", "/rooms/x/routing", None),
         ("PUT", "/rooms/x/routing", {"matrix": {}}),
         ("PATCH", "/rooms/x/routing", {"updates": []}),
+        ("GET", "/rooms/x/gains", None),
+        ("PUT", "/rooms/x/gains", {"gains": []}),
     ]
     for method, path, body in requests:
         with subtests.test(f"{method} {path}"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, ValidationInfo, field_validator
 
 from hookswitch.errors import BadRequest
 from hookswitch.events.record import WebhookTarget
@@ -64,6 +64,13 @@ class Gain(ApiModel):
     listener: str = Field(description="The leg that hears")
     source: str = Field(description="The leg that is heard")
     db: float = Field(ge=-96, le=24, description="How much louder, in dB")
+
+    @field_validator("source")
+    @classmethod
+    def _is_another(cls, source: str, info: ValidationInfo) -> str:
+        if source == info.data.get("listener"):
+            raise ValueError("nobody hears itself")
+        return source
 
 
 class Gains(ApiModel):
