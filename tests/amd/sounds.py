@@ -8,7 +8,7 @@ import numpy as np
 
 from hookswitch.mixer.bank import PortReport, PortSpec
 from hookswitch_amd.bank import AmdBank
-from hookswitch_amd.limits import Limits
+from hookswitch_amd.limits import Limits, Resumes
 
 RATE, FRAME = 8000, 160
 BANK = "hookswitch_amd.bank:AmdBank"
@@ -53,14 +53,18 @@ def at_level(sound: np.ndarray, dbfs: float) -> np.ndarray:
     return np.asarray(sound * 32768 * 10 ** (dbfs / 20) / np.sqrt(np.mean(sound**2)))
 
 
-def heard(sounds: Sequence[np.ndarray], limits: Limits | None = None) -> list[list[PortReport]]:
+def heard(
+    sounds: Sequence[np.ndarray],
+    limits: Limits | None = None,
+    resumes: Resumes = Resumes.NOTHING,
+) -> list[list[PortReport]]:
     """What one bank that hears all of these at once reports of each."""
     bank = AmdBank()
     length = max(map(len, sounds)) // FRAME
     rows = np.zeros((len(sounds), length * FRAME), np.float32)
     for row, sound in enumerate(sounds):
         rows[row, : len(sound)] = sound[: length * FRAME]
-        bank.open(spec(str(row), limits), row)
+        bank.open(spec(str(row), limits, resumes), row)
     reports: list[list[PortReport]] = [[] for _ in sounds]
     for tick in range(length):
         bank.push({RATE: rows[:, tick * FRAME : (tick + 1) * FRAME]}, tick * 0.02)
@@ -69,5 +73,6 @@ def heard(sounds: Sequence[np.ndarray], limits: Limits | None = None) -> list[li
     return reports
 
 
-def spec(port: str, limits: Limits | None = None) -> PortSpec:
-    return PortSpec(port, RATE, BANK, (limits or Limits()).params(), speaks=False)
+def spec(port: str, limits: Limits | None = None, resumes: Resumes = Resumes.NOTHING) -> PortSpec:
+    params = {**(limits or Limits()).params(), **resumes.params()}
+    return PortSpec(port, RATE, BANK, params, speaks=False)

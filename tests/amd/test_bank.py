@@ -9,7 +9,7 @@ import pytest
 
 from hookswitch.mixer.bank import BankError, PortReport, PortSpec
 from hookswitch_amd.bank import AmdBank
-from hookswitch_amd.limits import Limits
+from hookswitch_amd.limits import Limits, Resumes
 
 from .sounds import BANK, FRAME, RATE, glide, heard, noise, silence, spec, tone, voice
 
@@ -166,3 +166,86 @@ def test_ears_come_and_go() -> None:
 def test_an_ear_has_its_rate() -> None:
     with pytest.raises(BankError, match="8000"):
         AmdBank().open(PortSpec("x", 16000, BANK, Limits().params()), 0)
+
+
+def test_who_has_missed_something_knows_a_machine_or_is_not_sure(
+    subtests: pytest.Subtests,
+) -> None:
+    """What an ear hears that was opened again before its verdict."""
+    told = heard([sound for sound, _ in CALLS.values()], resumes=Resumes.LISTENING)
+    for (name, (_, first)), reports in zip(CALLS.items(), told, strict=True):
+        with subtests.test(name):
+            assert result(reports) == ("machine" if first == "machine" else "not_sure")
+            assert len(reports) == 1
+
+
+def test_who_has_missed_something_still_waits_for_the_beep() -> None:
+    beeping = call(*MESSAGE, silence(500), tone(400, 1000))
+    (reports,) = heard([beeping], WAITING, Resumes.LISTENING)
+    assert [report.kind for report in reports] == ["verdict", "beep"]
+    at = reports[0].data["total_analysis_ms"] + reports[1].data["beep_ms"]
+    assert at == pytest.approx(700 + 4000 + 500, abs=80)
+
+
+@pytest.mark.parametrize("before", [(), HELLO, MESSAGE, (silence(3000),)])
+def test_who_waits_for_the_beep_tells_nothing_else(before: Sequence[np.ndarray]) -> None:
+    """An ear that was opened again after its verdict tells how long ago the beep began."""
+    begins = sum(map(len, before)) * 1000 / RATE + 300
+    sound = call(*before, silence(300), tone(400, 1000))
+    bank, told = AmdBank(), []
+    bank.open(spec("ear", WAITING, Resumes.WAITING), 0)
+    for at in range(0, len(sound) - FRAME + 1, FRAME):
+        bank.push({RATE: sound[None, at : at + FRAME].astype(np.float32)}, at / RATE)
+        told += [((at + FRAME) * 1000 / RATE, report) for report in bank.reports()]
+    ((now, report),) = told
+    assert report.kind == "beep"
+    assert report.data.keys() == {"ago_ms"}
+    assert now - report.data["ago_ms"] == pytest.approx(begins, abs=80)
+
+
+def test_who_waits_again_waits_no_longer_than_asked() -> None:
+    limits = Limits(beep_timeout=1000)
+    soon, late = (call(silence(ms), tone(400, 1000)) for ms in (300, 1200))
+    kinds = [[r.kind for r in told] for told in heard([soon, late], limits, Resumes.WAITING)]
+    assert kinds == [["beep"], ["no_beep"]]
+
+
+@pytest.mark.parametrize("resumes", [Resumes.LISTENING, Resumes.WAITING])
+def test_what_the_next_ear_resumes_is_nothing_to_this_one(resumes: Resumes) -> None:
+    bank, sound = AmdBank(), call(*HELLO)
+    bank.open(spec("ear", WAITING), 0)
+    bank.update("ear", resumes.params())
+    for at in range(0, len(sound) - FRAME + 1, FRAME):
+        bank.push({RATE: sound[None, at : at + FRAME].astype(np.float32)}, at / RATE)
+    assert result(bank.reports()) == "human"
+
+
+def test_what_an_ear_listens_for_is_not_changed() -> None:
+    bank = AmdBank()
+    bank.open(spec("ear"), 0)
+    with pytest.raises(BankError, match="not changed"):
+        bank.update("ear", {"beep_timeout": 1})
+
+
+@pytest.mark.parametrize(
+    ("before", "kinds"), [(silence(600), ["moves"]), (voice(300), []), (voice(40), [])]
+)
+def test_an_ear_that_moves_tells_whether_it_has_heard_nothing(
+    before: np.ndarray, kinds: list[str]
+) -> None:
+    bank, sound = AmdBank(), noise(before, -68)
+    bank.open(spec("ear"), 0)
+    for at in range(0, len(sound) - FRAME + 1, FRAME):
+        bank.push({RATE: sound[None, at : at + FRAME].astype(np.float32)}, at / RATE)
+    bank.signal("ear", {"handover": True})
+    assert [report.kind for report in bank.reports()] == kinds
+
+
+def test_an_ear_is_told_that_it_has_missed_nothing() -> None:
+    bank, sound = AmdBank(), call(*HELLO)
+    bank.open(spec("ear", resumes=Resumes.LISTENING), 0)
+    for resumes in (Resumes.NOTHING, Resumes.LISTENING):
+        bank.update("ear", resumes.params())
+    for at in range(0, len(sound) - FRAME + 1, FRAME):
+        bank.push({RATE: sound[None, at : at + FRAME].astype(np.float32)}, at / RATE)
+    assert result(bank.reports()) == "human"

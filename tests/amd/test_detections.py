@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from hookswitch.testing.fake_transport import FakeCall
+from hookswitch.events.model import Event
+from hookswitch.mixer.commands import ClosePort
+from hookswitch.testing.fake_transport import AHEAD, FakeCall
 from hookswitch.testing.memory_bank import Voice
 from hookswitch.testing.server import RunningSwitch, run_switch
 from hookswitch_amd.plugin import AmdPlugin
@@ -34,6 +38,33 @@ def says(*parts: np.ndarray) -> Voice:
         return np.pad(said, (0, samples - len(said)))
 
     return frame
+
+
+def from_now(*parts: np.ndarray) -> Voice:
+    """The same from the next frame on, whenever in the call that is."""
+    said, first = says(*parts), list[int]()
+
+    def frame(number: int, samples: int) -> np.ndarray:
+        first.append(number)
+        return said(number - first[0], samples)
+
+    return frame
+
+
+async def opened_again(server: RunningSwitch, call: FakeCall) -> None:
+    """Have the ear opened again as it is specified, as when a media worker died: it is not told."""
+    (host,) = server.switch.media.hosts
+    (ear,) = set(server.open_ports) - {call.leg.id}
+    back = [
+        *host.topology.commands_of(ear),
+        *host.topology.relations_of(server.open_ports),
+    ]
+    await host.apply([ClosePort(ear)])
+    await host.apply(back)
+
+
+async def only_the_call_is_open(server: RunningSwitch, call: FakeCall) -> None:
+    await call.until(lambda heard: server.open_ports == [call.leg.id])
 
 
 async def arrived(server: RunningSwitch, leg_type: str = "sip_inbound") -> FakeCall:
@@ -152,3 +183,109 @@ async def test_it_is_a_command_of_the_event_stream(server: RunningSwitch) -> Non
     call = await arrived(server)
     async with server.vsi() as stream:
         assert (await stream.command("leg_amd_start", id=call.leg.id))["status"] == "started"
+
+
+WAITING = {**QUICK, "beep_timeout": 5000}
+LATER = 0.6
+"""Seconds after the verdict."""
+
+
+async def test_an_ear_that_is_opened_again_after_the_verdict_waits_for_the_beep(
+    server: RunningSwitch,
+) -> None:
+    call = await server.dial(amd=WAITING, sample_rate=8000)
+    call.says(says(silence(100), voice(900)))
+    await server.events.wait("amd.result", leg_id=call.leg.id, result="machine")
+    loop = asyncio.get_running_loop()
+    judged = loop.time()
+    await call.hears(LATER)
+    await opened_again(server, call)
+    await call.hears(1.2 * QUICK["initial_silence_timeout"] / 1000)
+    call.says(from_now(tone(400, 1000)))
+    begins_ms = (loop.time() - judged) * 1000 + 20 * AHEAD
+    event = await server.events.wait("amd.beep", leg_id=call.leg.id)
+    assert event["beep_ms"] == pytest.approx(begins_ms, abs=100)
+    await only_the_call_is_open(server, call)
+    types = server.events.types(leg_id=call.leg.id)
+    assert (types.count("amd.result"), types.count("amd.beep")) == (1, 1)
+
+
+async def test_an_ear_that_is_opened_again_waits_no_longer_than_asked(
+    server: RunningSwitch,
+) -> None:
+    call = await server.dial(amd={**QUICK, "beep_timeout": 1000}, sample_rate=8000)
+    call.says(says(silence(100), voice(900)))
+    await server.events.wait("amd.result", leg_id=call.leg.id, result="machine")
+    await opened_again(server, call)
+    reopened = len(call.heard)
+    await only_the_call_is_open(server, call)
+    assert (len(call.heard) - reopened) / call.rate == pytest.approx(1.0, abs=0.1)
+    types = server.events.types(leg_id=call.leg.id)
+    assert (types.count("amd.result"), types.count("amd.beep")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "result"),
+    [
+        ((silence(900),), "not_sure"),
+        ((silence(100), voice(300)), "not_sure"),
+        ((silence(100), voice(1500)), "machine"),
+    ],
+    ids=["nothing", "a word", "a recording"],
+)
+async def test_an_ear_that_is_opened_again_before_the_verdict_has_missed_something(
+    server: RunningSwitch, parts: tuple[np.ndarray, ...], result: str
+) -> None:
+    call = await arrived(server)
+    await server.ask("POST", f"/v1/legs/{call.leg.id}/amd", WAITING)
+    await opened_again(server, call)
+    call.says(from_now(*parts))
+    event = await server.events.wait("amd.result", leg_id=call.leg.id)
+    assert event["result"] == result
+    if result == "machine":  # and goes on, as any other
+        await opened_again(server, call)
+        call.says(from_now(silence(200), tone(400, 1000)))
+        await server.events.wait("amd.beep", leg_id=call.leg.id)
+    await only_the_call_is_open(server, call)
+    assert server.events.types(leg_id=call.leg.id).count("amd.result") == 1
+
+
+async def test_an_ear_that_is_gone_need_not_remember_to_wait(
+    server: RunningSwitch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = await server.dial(amd=WAITING, sample_rate=8000)
+    emit = call.leg.emit
+
+    def closing(event: Event) -> None:
+        """Its end comes between the verdict and what is to be remembered of it."""
+        for ear in set(server.open_ports) - {call.leg.id}:
+            server.switch.spawn(server.switch.media.close_port(ear))
+        emit(event)
+
+    monkeypatch.setattr(call.leg, "emit", closing)
+    call.says(says(silence(100), voice(900)))
+    await server.events.wait("amd.result", leg_id=call.leg.id, result="machine")
+    await only_the_call_is_open(server, call)
+    assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(("before", "result"), [(silence(300), "human"), (voice(300), "not_sure")])
+async def test_what_was_heard_is_missed_in_another_media_worker(
+    tmp_path: Path, before: np.ndarray, result: str
+) -> None:
+    """Nothing is missed by a leg that goes to a room there before anybody speaks."""
+    limits = {**QUICK, "initial_silence_timeout": 3000, "after_greeting_silence": 1000}
+    async with run_switch(tmp_path, AmdPlugin(), media_workers=2) as server:
+        call = await arrived(server)
+        await server.ask("POST", f"/v1/legs/{call.leg.id}/amd", limits)
+        call.says(from_now(before))
+        await call.hears(0.5)
+        await server.ask("POST", "/v1/rooms/r/legs", {"leg_id": call.leg.id})
+        alone, together = sorted(server.switch.media.hosts, key=lambda h: len(h.topology.ports))
+        assert (len(alone.topology.ports), len(together.topology.ports)) == (0, 2)
+        assert "r" in together.topology.rooms
+        call.says(from_now(silence(100), voice(300)))
+        event = await server.events.wait("amd.result", leg_id=call.leg.id)
+        assert event["result"] == result
+        await server.ask("DELETE", f"/v1/legs/{call.leg.id}")
+        await server.leg_ended(call.leg.id)

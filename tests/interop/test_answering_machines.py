@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from bench.greetings import RATE, level_to, speak
 from . import processes
 from .baresip import baresip
 from .client import Api, Event, Events
+from .server import Server
 
 PERSON = "Hello, Bob speaking."
 MACHINE = (
@@ -105,6 +108,35 @@ async def test_it_is_started_on_a_call_that_goes_on(
         await phone.hang_up()
         await events.ended(leg)
     assert len(_of(events, leg, "amd.result")) == 1
+
+
+LONG_SILENCE = 6.0
+"""Seconds from a greeting to its beep: time for a media worker to die and for the next to listen
+longer than it takes to say that nobody speaks."""
+
+
+async def test_a_killed_media_worker_keeps_the_verdict_and_the_beep(
+    server: Server, api: Api, events: Events, tmp_path: Path
+) -> None:
+    processes.need("espeak-ng")
+    server.expected.append(r"worker media-0 died \(status -9\)")
+    message = speak(VOICE, MACHINE)
+    sound = line(silence(0.5), message, silence(LONG_SILENCE), beep(0.5, 1000))
+    async with baresip(tmp_path / "phone", sound=sound) as phone:
+        leg = await api.call(phone.uri, amd={"beep_timeout": 20000})
+        await phone.wait("CALL_INCOMING")
+        await phone.accept()
+        machine = await events.wait("amd.result", leg_id=leg, result="machine")
+        (worker,) = server.media_workers
+        os.kill(worker, signal.SIGKILL)
+        told = await events.wait("amd.beep", leg_id=leg, within=25)
+        assert server.media_workers not in ([], [worker])
+        await phone.hang_up()
+        await events.ended(leg)
+    assert _of(events, leg, "amd.result") == [machine]
+    assert _of(events, leg, "amd.beep") == [told]
+    begins_ms = 500 + len(message) / RATE * 1000 + LONG_SILENCE * 1000
+    assert machine["total_analysis_ms"] + told["beep_ms"] == pytest.approx(begins_ms, abs=300)
 
 
 def _of(events: Events, leg: str, event_type: str) -> list[Event]:

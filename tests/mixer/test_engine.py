@@ -153,6 +153,12 @@ def test_what_a_bank_refuses_is_reported(bench: Bench, command: Command, error: 
     bench.tick()
 
 
+def test_what_a_port_is_told_in_the_batch_that_closes_it_comes_first(bench: Bench) -> None:
+    bench.engine.apply([SignalPort("f1", {"handover": True}), ClosePort("f1")])
+    assert bench.fragile.signals == [("f1", {"handover": True})]
+    assert "f1" not in bench.fragile._open
+
+
 @pytest.mark.parametrize("error", [BankError("no"), KeyError("no")], ids=["refuses", "raises"])
 def test_a_port_that_cannot_be_opened_takes_its_batch_along(bench: Bench, error: Exception) -> None:
     bench.fragile.fails["open"] = error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -94,8 +94,9 @@ class Engine:
         except BankError as error:
             undo()
             raise CommandError(str(error)) from error
+        banks = {spec.id: spec.bank for spec in closing}  # what they are told comes before the end
         for command in batch:
-            self._tell_bank(command)
+            self._tell_bank(command, banks)
             if isinstance(command, SetGains) and command.room in self.topology.rooms:
                 self._respliced.update(self.topology.rooms[command.room].members)
         for spec in closing:
@@ -190,13 +191,14 @@ class Engine:
         self._ports.remove(spec.id)
         self._frames[spec.rate].close(row)
 
-    def _tell_bank(self, command: Command) -> None:
+    def _tell_bank(self, command: Command, closing: Mapping[str, str]) -> None:
         if not isinstance(command, UpdatePort | SignalPort):
             return
         port = self.topology.ports.get(command.port)
-        if port is None:
+        name = port.spec.bank if port is not None else closing.get(command.port)
+        if name is None:
             return
-        bank = self._banks[port.spec.bank]
+        bank = self._banks[name]
         try:
             if isinstance(command, UpdatePort):
                 bank.update(command.port, command.params)
@@ -204,7 +206,7 @@ class Engine:
                 bank.signal(command.port, command.message)
         except Exception as error:
             what = "update" if isinstance(command, UpdatePort) else "signal"
-            data = {"command": what, "error": str(_as_refusal(port.spec.bank, error))}
+            data = {"command": what, "error": str(_as_refusal(name, error))}
             self._reports.append(PortReport(command.port, "refused", data))
 
     def _touched(self, batch: Sequence[Command]) -> set[str]:
@@ -313,7 +315,7 @@ class Engine:
         begins = report.kind != "speech" or report.data["speaking"]
         for target, kinds in self._stops[report.port].items():
             if begins and report.kind in kinds:
-                self._tell_bank(SignalPort(target, {"stop": report.kind}))
+                self._tell_bank(SignalPort(target, {"stop": report.kind}), {})
 
     def _each_bank(self, work: Callable[[Bank], None]) -> None:
         for name, bank in list(self._banks.items()):

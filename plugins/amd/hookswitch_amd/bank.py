@@ -4,11 +4,19 @@ All ears are heard at once; only verdicts and beeps are told. Reports of a port:
 
 - ``verdict``: ``result``, ``initial_silence_ms``, ``greeting_duration_ms``, ``total_analysis_ms``,
   and ``waits``, whether it goes on to wait for the beep;
-- ``beep``: ``beep_ms``, from the verdict to the beginning of the beep (0 if it came before);
-- ``no_beep``: it was waited for in vain.
+- ``beep``: ``beep_ms``, from the verdict to the beginning of the beep (0 if it came before), or
+  ``ago_ms``, how long ago it began, of an ear that does not know when the verdict was;
+- ``no_beep``: it was waited for in vain;
+- ``moves``: it is about to be opened elsewhere, and has heard nothing yet that could be missed.
 
 After a verdict that waits for no beep, and after ``beep`` or ``no_beep``, an ear is deaf: its owner
 closes it.
+
+An ear may be opened again, in another media worker or when one died. What it had heard is lost; its
+parameter ``resumes`` tells what it goes on with (`Resumes`). Before the verdict it has missed
+something: it is ``machine`` or ``not_sure``, and ``initial_silence_ms``, ``greeting_duration_ms``
+and ``total_analysis_ms`` count from the reopening. After it, it waits for the beep, for
+``beep_timeout`` from the reopening.
 """
 
 from __future__ import annotations
@@ -30,7 +38,7 @@ from hookswitch.mixer.bank import (
 
 from .beeps import AFTER_TICKS, BEFORE_STEADY_TICKS, Beeps
 from .columns import Columns, Flags, Ticks
-from .limits import Limits
+from .limits import Limits, Resumes
 from .tones import STEADY_TICKS, Tones
 from .verdicts import Verdict, Verdicts, ticks
 from .voice import EVEN_TICKS, RATE, Voice
@@ -38,6 +46,10 @@ from .words import NEVER, Words
 
 NOISE_TICKS = EVEN_TICKS + 4
 """How long noise has lasted when it is known: its onset is not even."""
+
+
+BEFORE = np.int32(0)
+"""When an ear was judged that was opened again since: no ear is judged at this age."""
 
 
 class _Waiting(Columns):
@@ -68,7 +80,9 @@ class AmdBank:
     def open(self, spec: PortSpec, row: int) -> None:
         if spec.rate != RATE:
             raise BankError(f"an ear for answering machines has {RATE} Hz, not {spec.rate}")
-        limits = Limits(**spec.params)
+        params = dict(spec.params)
+        resumes = Resumes(params.pop("resumes", Resumes.NOTHING))
+        limits = Limits(**params)
         line = self._take_line()
         self._ports[spec.id], self._names[line] = line, spec.id
         self._rows[line], self._listens[line] = row, True
@@ -77,13 +91,25 @@ class AmdBank:
             columns.begin(line)
         self._words.shortest[line] = ticks(limits.minimum_word_length)
         self._verdicts.limit(line, limits)
+        self._verdicts.resume(line, resumes)
         self._waiting.until[line] = ticks(limits.beep_timeout)
+        if resumes is Resumes.WAITING:
+            self._waiting.judged[line] = BEFORE
 
     def update(self, port: str, params: Mapping[str, Any]) -> None:
-        raise BankError("what an ear listens for is not changed")
+        """Only what the next ear resumes is changed. It is nothing to this one, unless it turns out
+        that it resumes nothing."""
+        if params.keys() != {"resumes"}:
+            raise BankError("what an ear listens for is not changed")
+        if params["resumes"] == Resumes.NOTHING:
+            self._verdicts.resume(self._ports[port], Resumes.NOTHING)
 
     def signal(self, port: str, message: Mapping[str, Any]) -> None:
-        """Nothing can be asked of an ear."""
+        """``{"handover": True}``: the port is opened elsewhere, within a tick or two."""
+        line = self._ports[port]
+        unheard = self._words.begun[line] == NEVER and not self._words.in_sound(line + 1)[line]
+        if message.get("handover") and unheard:
+            self._reports.append(PortReport(port, "moves"))
 
     def close(self, port: str) -> None:
         line = self._ports.pop(port)
@@ -163,8 +189,11 @@ class AmdBank:
 
     def _tell_beep(self, line: int, length: int) -> None:
         age, judged = int(self._words.age[line]), int(self._waiting.judged[line])
-        begun = age - length - AFTER_TICKS
-        self._tell(line, "beep", {"beep_ms": TICK_MS * max(0, begun - judged)})
+        ago = length + AFTER_TICKS
+        if judged == BEFORE:
+            self._tell(line, "beep", {"ago_ms": TICK_MS * ago})
+        else:
+            self._tell(line, "beep", {"beep_ms": TICK_MS * max(0, age - ago - judged)})
 
     def _tell(self, line: int, kind: str, data: Mapping[str, Any]) -> None:
         self._reports.append(PortReport(self._names[line], kind, data))

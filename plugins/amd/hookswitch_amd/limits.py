@@ -1,10 +1,29 @@
-"""How long one listens for what, as plain values: the parameters of an ear."""
+"""How long one listens for what, as plain values, and for what again: the parameters of an ear."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 LONGEST_MS = 10 * 60 * 1000
+
+
+class Resumes(StrEnum):
+    """``resumes`` in `PortSpec.params`: what an ear that is opened again goes on with.
+
+    It is the state of the detection, kept in the specification: a media worker that died takes
+    along what its ears had heard.
+    """
+
+    NOTHING = ""
+    """The ear is the first of its detection."""
+    LISTENING = "listening"
+    """There is no verdict yet, and some of what was said was missed."""
+    WAITING = "waiting"
+    """The verdict was machine; only the beep is waited for."""
+
+    def params(self) -> dict[str, str]:
+        return {"resumes": self.value}
 
 
 @dataclass(frozen=True, slots=True)

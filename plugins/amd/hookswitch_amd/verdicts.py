@@ -9,6 +9,8 @@ not_sure                none of them within ``total_analysis_time``
 ======================  ==========================================================================
 
 People who say more than one sentence pause between them; recordings go on.
+
+Who has missed something knows a machine when it goes on or beeps; all else is ``not_sure``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy as np
 from hookswitch.mixer.bank import TICK_MS
 
 from .columns import Columns, Flags, Ticks
-from .limits import Limits
+from .limits import Limits, Resumes
 from .words import NEVER, Words
 
 PHRASES = 2.0
@@ -46,6 +48,7 @@ class Verdicts(Columns):
     """The limits of all ears, in ticks, and what was found."""
 
     verdict: Ticks
+    _missed: Flags
     _initial_silence: Ticks
     _greeting: Ticks
     _after: Ticks
@@ -54,6 +57,7 @@ class Verdicts(Columns):
     def __init__(self) -> None:
         super().__init__(
             verdict=np.int8(Verdict.NONE),
+            _missed=np.bool_(False),
             _initial_silence=np.int32(0),
             _greeting=np.int32(0),
             _after=np.int32(0),
@@ -66,6 +70,12 @@ class Verdicts(Columns):
         self._greeting[line] = ticks(limits.greeting_duration)
         self._after[line] = ticks(limits.after_greeting_silence)
         self._total[line] = ticks(limits.total_analysis_time)
+
+    def resume(self, line: int, what: Resumes) -> None:
+        """An ear goes on with this."""
+        self._missed[line] = what is Resumes.LISTENING
+        if what is Resumes.WAITING:
+            self.verdict[line] = Verdict.MACHINE
 
     def judge(self, words: Words, beeps: Flags, tones: Flags) -> Flags:
         """Judge by what was heard so far; answers where the verdict is new.
@@ -85,6 +95,9 @@ class Verdicts(Columns):
             [goes_on | (beeps & spoke), waits, mute, over],
             [Verdict.MACHINE, Verdict.HUMAN, Verdict.NO_SPEECH, Verdict.NOT_SURE],
             Verdict.NONE,
+        )
+        found[self._missed[:count] & (found != Verdict.NONE) & (found != Verdict.MACHINE)] = (
+            Verdict.NOT_SURE
         )
         new = (self.verdict[:count] == Verdict.NONE) & (found != Verdict.NONE)
         self.verdict[:count][new] = found[new]
