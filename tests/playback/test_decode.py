@@ -18,6 +18,7 @@ from hookswitch.playback.player.errors import DecodeError
 from hookswitch.playback.player.mime import parse
 from hookswitch.playback.player.spool import Spool, SpoolReader
 from hookswitch.playback.player.stop import Stop
+from hookswitch.playback.player.wav import find_format_of_coming
 from tests.sound import level, residue, tone
 
 from .files import encoded, rifx, wav
@@ -162,6 +163,28 @@ def test_a_big_endian_wav_that_is_not_understood_is_no_noise() -> None:
     for data in bad.values():
         with pytest.raises(DecodeError, match="RIFX"):
             sound(bytes(data), "audio/wav")
+
+
+@pytest.mark.parametrize(
+    ("bits", "codec"), [(9, "s16"), (12, "s16"), (15, "s16"), (20, "s24"), (31, "s32")]
+)
+def test_bits_that_do_not_fill_their_bytes_sound_with_the_first_block(
+    bits: int, codec: str
+) -> None:
+    """They are the upper ones, as they are to FFmpeg, which reads the whole file."""
+    data = bytearray(encoded(tone(1000, 2.0, 8000), 8000, codec=f"pcm_{codec}le"))
+    start = data.index(b"fmt ") + 8
+    struct.pack_into("<H", data, start, 1)
+    struct.pack_into("<H", data, start + 14, bits)
+    with tempfile.TemporaryFile() as file:
+        spool, stop = Spool(os.dup(file.fileno())), Stop()
+        spool.append(data)
+        kind = find_format_of_coming(SpoolReader(spool, stop))
+        spool.close()
+    assert kind.demuxer == f"{codec}le"
+    heard = sound(bytes(data), coming=True)
+    assert level(heard, 1000, 8000) == pytest.approx(-12, abs=0.1)
+    assert np.array_equal(heard, sound(bytes(data)))
 
 
 @pytest.mark.parametrize("mask", [0x33, 0x107, 0])

@@ -35,6 +35,7 @@ _DEMUXERS: Mapping[_Order, Mapping[tuple[int, int], str]] = {
     "big": {key: name.replace("le", "be") for key, name in _LITTLE.items()},
 }
 
+_PCM = 1
 _EXTENSIBLE = 0xFFFE
 _MEDIA_SUBTYPE = bytes.fromhex("000000001000800000aa00389b71")
 """What follows the format tag in a GUID that stands for one."""
@@ -118,6 +119,8 @@ def _layout(chunk: bytes, order: _Order) -> tuple[str, dict[str, str]] | None:
     mask = 0
     if tag == _EXTENSIBLE and (subtype := _subtype(chunk[24:40], order)) is not None:
         mask, tag = int.from_bytes(chunk[20:24], order), subtype
+    if tag == _PCM:  # fewer bits than their bytes hold are the upper ones
+        bits += -bits % 8
     demuxer = _DEMUXERS[order].get((tag, bits))
     if demuxer is None or not 0 < channels <= MOST_CHANNELS or rate not in RATES:
         return None
