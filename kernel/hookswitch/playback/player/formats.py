@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import DecodeError
+from .errors import DecodeError, short
 from .mime import CONTAINERS, MimeType, is_untold, raw_format
 from .spool import SpoolReader
 
@@ -60,7 +60,7 @@ def find_format(mime: MimeType, file: SpoolReader) -> Format:
         return Format(CONTAINERS[mime.name])
     if is_untold(mime):
         raise DecodeError("the file is of no kind that is played, or needs its MIME type")
-    raise DecodeError(f"{mime.name} is not played")
+    raise DecodeError(f"{short(mime.name)} is not played")
 
 
 def _at_start(file: SpoolReader, position: int) -> bytes:
