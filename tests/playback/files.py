@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
@@ -59,3 +60,33 @@ def _frames(
 def wav(frequency: float = 440, seconds: float = 1.0, rate: int = 8000, **how: object) -> bytes:
     """A WAV of one tone at -12 dBFS."""
     return encoded(tone(frequency, seconds, rate), rate, **how)  # type: ignore[arg-type]
+
+
+def rifx(data: bytes, width: int, *, whole_guid: bool = True) -> bytes:
+    """A WAV turned into a big-endian one; ``width``: bytes of a sample.
+
+    Writers of the extensible format turn all numbers of its GUID (libsndfile), or only the format
+    tag that it begins with (SoX).
+    """
+    chunks, at = [], 12
+    while at < len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        body = data[at + 8 : at + 8 + size]
+        if name == b"fmt ":
+            numbers = (2, 2, 4, 4, 2, 2, 2, 2, 4, *((4, 2, 2) if whole_guid else (2,)))
+            body = _turned(body, numbers)
+        elif name == b"data":
+            body = _turned(body, (width,) * (size // width))
+        chunks.append(name + struct.pack(">I", len(body)) + body + b"\0" * (len(body) % 2))
+        at += 8 + size + size % 2
+    whole = b"WAVE" + b"".join(chunks)
+    return b"RIFX" + struct.pack(">I", len(whole)) + whole
+
+
+def _turned(data: bytes, widths: Iterable[int]) -> bytes:
+    """The same numbers with their bytes in the other order; what comes after them stays."""
+    turned, at = b"", 0
+    for width in widths:
+        turned += data[at : at + width][::-1]
+        at += width
+    return turned + data[at:]

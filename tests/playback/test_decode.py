@@ -18,9 +18,10 @@ from hookswitch.playback.player.errors import DecodeError
 from hookswitch.playback.player.mime import parse
 from hookswitch.playback.player.spool import Spool, SpoolReader
 from hookswitch.playback.player.stop import Stop
+from hookswitch.playback.player.wav import find_format_of_coming
 from tests.sound import level, residue, tone
 
-from .files import encoded, wav
+from .files import encoded, rifx, wav
 
 RATES = (8000, 16000, 24000, 48000)
 
@@ -108,6 +109,82 @@ def test_a_wav_that_is_still_coming_sounds_as_a_whole_one(kind: str) -> None:
     for file in (data, data + b"LIST" + struct.pack("<I", 4000) + b"\x55" * 4000,
                  data[:first] + chunk + data[first:]):  # fmt: skip
         assert np.array_equal(sound(file, coming=True), sound(file))
+
+
+RIFX: dict[str, tuple[int, dict[str, Any]]] = {
+    "8": (1, {"codec": "pcm_u8"}),
+    "16": (2, {"codec": "pcm_s16le"}),
+    "24": (3, {"codec": "pcm_s24le", "rate": 48000}),
+    "32": (4, {"codec": "pcm_s32le", "rate": 22050}),
+    "float": (4, {"codec": "pcm_f32le", "rate": 96000}),
+    "double": (8, {"codec": "pcm_f64le", "rate": 11025}),
+    "A-law": (1, {"codec": "pcm_alaw"}),
+    "mu-law": (1, {"codec": "pcm_mulaw"}),
+    "stereo": (2, {"codec": "pcm_s16le", "rate": 44100, "layout": "stereo"}),
+    "5.1": (2, {"codec": "pcm_s16le", "rate": 48000, "layout": "5.1"}),
+}
+
+
+@pytest.mark.parametrize("kind", RIFX)
+@pytest.mark.parametrize("whole_guid", [True, False])
+@pytest.mark.parametrize("coming", [False, True])
+def test_a_big_endian_wav_sounds_as_a_little_endian_one(
+    kind: str, whole_guid: bool, coming: bool
+) -> None:
+    width, how = RIFX[kind][0], dict(RIFX[kind][1])
+    rate = how.pop("rate", 8000)
+    data = encoded(tone(1000, 2.0, rate), rate, **how)
+    heard = sound(rifx(data, width, whole_guid=whole_guid), coming=coming)
+    assert level(heard[2000:-2000], 1000, 8000) == pytest.approx(-12, abs=0.2)
+    assert np.array_equal(heard, sound(data))
+
+
+def test_a_big_endian_wav_with_much_before_its_samples() -> None:
+    data = rifx(wav(1000, 1.0), 2)
+    first = data.index(b"data")
+    much = b"bext" + struct.pack(">I", 200_000) + b"\x55" * 200_000
+    assert np.array_equal(sound(data[:first] + much + data[first:]), sound(data))
+
+
+def test_a_big_endian_wav_that_is_not_understood_is_no_noise() -> None:
+    good = rifx(wav(1000, 1.0), 2)
+    start = good.index(b"fmt ") + 8
+    bad = {name: bytearray(good) for name in ("tag", "bits", "block", "rate", "channels", "order")}
+    struct.pack_into(">H", bad["tag"], start, 2)
+    struct.pack_into(">H", bad["bits"], start + 14, 64)
+    struct.pack_into(">H", bad["block"], start + 12, 4)
+    struct.pack_into(">I", bad["rate"], start + 4, 1)
+    struct.pack_into(">H", bad["channels"], start + 2, 0)
+    struct.pack_into("<HHIIHH", bad["order"], start, 1, 1, 8000, 16000, 2, 16)
+    bad["no format"] = good[: start - 8] + good[good.index(b"data") :]
+    bad["no samples"] = good[: good.index(b"data")] + b"LIST" + good[good.index(b"data") + 4 :]
+    bad["chunks"] = good[:12] + b"junk\0\0\0\0" * 10_000 + good[12:]
+    bad["tagged"] = b"ID3\4\0\0\0\0\0\0" + good
+    for data in bad.values():
+        with pytest.raises(DecodeError, match="RIFX"):
+            sound(bytes(data), "audio/wav")
+
+
+@pytest.mark.parametrize(
+    ("bits", "codec"), [(9, "s16"), (12, "s16"), (15, "s16"), (20, "s24"), (31, "s32")]
+)
+def test_bits_that_do_not_fill_their_bytes_sound_with_the_first_block(
+    bits: int, codec: str
+) -> None:
+    """They are the upper ones, as they are to FFmpeg, which reads the whole file."""
+    data = bytearray(encoded(tone(1000, 2.0, 8000), 8000, codec=f"pcm_{codec}le"))
+    start = data.index(b"fmt ") + 8
+    struct.pack_into("<H", data, start, 1)
+    struct.pack_into("<H", data, start + 14, bits)
+    with tempfile.TemporaryFile() as file:
+        spool, stop = Spool(os.dup(file.fileno())), Stop()
+        spool.append(data)
+        kind = find_format_of_coming(SpoolReader(spool, stop))
+        spool.close()
+    assert kind.demuxer == f"{codec}le"
+    heard = sound(bytes(data), coming=True)
+    assert level(heard, 1000, 8000) == pytest.approx(-12, abs=0.1)
+    assert np.array_equal(heard, sound(bytes(data)))
 
 
 @pytest.mark.parametrize("mask", [0x33, 0x107, 0])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 from aiohttp import web
 
 from hookswitch.playback.player.cache import HEADER
@@ -153,6 +155,50 @@ async def test_bad_urls(fetcher: Fetcher, url: str) -> None:
 async def test_nobody_there(fetcher: Fetcher, unused_tcp_port: int) -> None:
     await fails(fetcher, f"http://127.0.0.1:{unused_tcp_port}/a", "127.0.0.1")
     await fails(fetcher, "http://nowhere.invalid/a", "not known")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"http://{'a' * 5000}/a", "is no name that can be looked up|is not known"),
+        (f"http://{'a.' * 2500}invalid/a", "is no name that can be looked up|is not known"),
+        (f"http://127.0.0.1:1/{'a' * 5000}", "127.0.0.1:1/aaa"),
+        (f"ftp://host/{'a' * 5000}", "only http and https"),
+        ("a" * 5000, "is no URL"),
+        (f"file:{'a' * 5000}", "File name too long"),
+        (f"file://{'a' * 5000}/x", "no other host"),
+    ],
+)
+async def test_what_was_sent_is_repeated_in_short(fetcher: Fetcher, url: str, why: str) -> None:
+    with pytest.raises(FetchError, match=why) as caught:
+        await fetched(fetcher, url)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"", "closed the connection before it answered"),
+        (b"220 mail.example.com ESMTP\r\n", "answered with something that is not HTTP"),
+    ],
+)
+async def test_who_does_not_speak_http(fetcher: Fetcher, answer: bytes, why: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await fails(fetcher, f"http://127.0.0.1:{port}/a", f"/a {why}")
+
+
+async def test_a_certificate_nobody_trusts(fetcher: Fetcher) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        await fails(fetcher, f"https://127.0.0.1:{port}/a", "certificate of its server is not")
 
 
 async def test_too_large(make_fetcher: MakeFetcher, server: MediaServer, tmp_path: Path) -> None:

@@ -51,6 +51,13 @@ def test_no_mime_type(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("text", ["a" * 5000, "a/b" + ";=" * 5000, "audio/L16;rate=" + "9" * 5000])
+def test_what_was_sent_is_repeated_in_short(text: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        raw_format(parse(text))
+    assert len(str(caught.value)) < 300
+
+
 def test_a_type_that_says_nothing() -> None:
     assert all(is_untold(parse(text)) for text in ("", " ", "application/octet-stream"))
     assert not is_untold(parse("audio/wav"))

@@ -276,6 +276,8 @@ async def test_a_killed_media_worker_is_nothing_a_playback_tells(
         ({}, "url"),
         ({"url": "http://a/b.wav", "tone": "dial", "mime_type": "audio/wav"}, "url"),
         ({"url": "http://a/b.wav"}, "mime_type: required"),
+        ({"url": "http://a/b.wav", "mime_type": "nonsense"}, "mime_type: 'nonsense' is no MIME"),
+        ({"url": "http://a/b.wav", "mime_type": "audio/wav;="}, "mime_type"),
         ({"url": "ftp://a/b.wav", "mime_type": "audio/wav"}, "url"),
         ({"url": "http:///b.wav", "mime_type": "audio/wav"}, "url"),
         ({"tone": "us_hum"}, "tone"),
@@ -291,6 +293,19 @@ async def test_what_cannot_be_played_is_refused_by_name(
     call = await running_switch.dial()
     problem = await running_switch.problem(400, "POST", f"/v1/legs/{call.leg.id}/play", fields)
     assert problem.removeprefix("body: exactly one of ").startswith(field)
+
+
+async def test_a_room_is_played_no_nonsense_either(running_switch: RunningSwitch) -> None:
+    await running_switch.dial(room_id="r")
+    fields = {"url": "http://a/b.wav", "mime_type": "nonsense"}
+    problem = await running_switch.problem(400, "POST", "/v1/rooms/r/play", fields)
+    assert problem.startswith("mime_type: ")
+
+
+@pytest.mark.parametrize("mime", [" ", "audio/L16;rate=16000", 'audio/L16; rate="8000"', "x/y"])
+async def test_what_is_a_mime_type_is_accepted(server: RunningSwitch, mime: str) -> None:
+    call = await server.dial()
+    await play(server, f"/v1/legs/{call.leg.id}", url="file:none.wav", mime_type=mime)
 
 
 async def test_nobody_is_there_to_hear(running_switch: RunningSwitch) -> None:

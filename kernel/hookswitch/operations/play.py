@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from yarl import URL
 
 from hookswitch.playback.messages import ToneSource, UrlSource
+from hookswitch.playback.player.errors import DecodeError
+from hookswitch.playback.player.mime import parse
 from hookswitch.playback.tone_table import find, tone_names
 from hookswitch.rooms.place import Place
 
@@ -37,6 +39,14 @@ def _playable(url: str) -> str:
     return url
 
 
+def _mime_type(text: str) -> str:
+    try:
+        parse(text)
+    except DecodeError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 def _known_tone(name: str) -> str:
     if find(name) is None:
         raise ValueError(f"{name!r} is not one of: {', '.join(tone_names())}")
@@ -52,7 +62,9 @@ class Play(ApiModel):
     tone: Annotated[str, AfterValidator(_known_tone)] | None = Field(
         None, description="Built-in tone: {country}_{type} or {type}, such as gb_busy or dial"
     )
-    mime_type: str | None = Field(None, description="Of the file, such as audio/wav")
+    mime_type: Annotated[str, AfterValidator(_mime_type)] | None = Field(
+        None, description="Of the file, such as audio/wav"
+    )
     repeat: int = Field(0, ge=-1, description="0 or 1 once, n times, -1 for ever (url only)")
     volume: Volume = Field(0, description="Steps of 3 dB")
     stop_on: list[Literal["dtmf", "speech"]] = Field(

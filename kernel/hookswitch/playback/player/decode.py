@@ -14,10 +14,10 @@ from av.container import InputContainer
 from hookswitch.media.rings import Pcm
 
 from .errors import DecodeError
-from .formats import CODECS, MOST_CHANNELS, RATES, Format, find_format
+from .formats import CODECS, MOST_CHANNELS, RATES, RIFX, Format, find_format
 from .mime import MimeType
 from .spool import SpoolReader
-from .wav import find_format_of_coming
+from .wav import find_format_of_coming, find_format_of_rifx
 
 _OPTIONS = {
     "protocol_whitelist": "none",
@@ -81,6 +81,8 @@ def decoded(
 def _format(mime: MimeType, file: SpoolReader) -> Format:
     """How to read a file; a WAV that is still coming, without waiting for much of it."""
     kind = find_format(mime, file)
+    if kind.demuxer == RIFX:
+        return find_format_of_rifx(file)
     if kind.demuxer != "wav" or file.seekable():
         return kind
     return find_format_of_coming(file)

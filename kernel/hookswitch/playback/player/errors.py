@@ -8,6 +8,14 @@
     Stopped              somebody asked for the end
 """
 
+MOST_TOLD = 200
+"""Characters of what a peer or a client sent that a message repeats."""
+
+
+def short(text: str) -> str:
+    """What somebody sent, as far as a message repeats it."""
+    return text if len(text) <= MOST_TOLD else f"{text[: MOST_TOLD - 1]}\N{HORIZONTAL ELLIPSIS}"
+
 
 class PlaybackError(Exception):
     """A source cannot be played, or not to its end; the message says what to do about it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import DecodeError
+from .errors import DecodeError, short
 from .mime import CONTAINERS, MimeType, is_untold, raw_format
 from .spool import SpoolReader
 
@@ -26,8 +26,12 @@ RATES = range(1000, 768_001)
 
 MOST_CHANNELS = 64
 
+RIFX = "rifx"
+"""In the place of a demuxer: a big-endian WAV, whose header `wav.py` reads."""
+
 _HEAD = 16
 _ID3_HEADER = 10
+_WAVES = {b"RIFF": "wav", b"RF64": "wav", b"RIFX": RIFX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def find_format(mime: MimeType, file: SpoolReader) -> Format:
         return Format(CONTAINERS[mime.name])
     if is_untold(mime):
         raise DecodeError("the file is of no kind that is played, or needs its MIME type")
-    raise DecodeError(f"{mime.name} is not played")
+    raise DecodeError(f"{short(mime.name)} is not played")
 
 
 def _at_start(file: SpoolReader, position: int) -> bytes:
@@ -72,8 +76,8 @@ def _at_start(file: SpoolReader, position: int) -> bytes:
 
 def _signature(head: bytes) -> str | None:
     """The demuxer of a file whose first bytes nothing else begins with."""
-    if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE":
-        return "wav"
+    if head[8:12] == b"WAVE" and head[:4] in _WAVES:
+        return _WAVES[head[:4]]
     if head[4:8] == b"ftyp":
         return "mov"
     return {b"OggS": "ogg", b"fLaC": "flac"}.get(head[:4])

@@ -13,7 +13,7 @@ from yarl import URL
 from hookswitch import __version__
 
 from .addresses import Forbidden, literal
-from .errors import FetchError
+from .errors import FetchError, short
 
 MAX_REDIRECTS = 10
 
@@ -40,7 +40,9 @@ class JudgingResolver(AbstractResolver):
         found = await self._system.resolve(host, port, family)
         for result in found:
             if result["host"] in self._forbidden:
-                raise ForbiddenAddress(f"{host} is at the forbidden address {result['host']}")
+                raise ForbiddenAddress(
+                    f"{short(host)} is at the forbidden address {result['host']}"
+                )
         return found
 
     async def close(self) -> None:
@@ -83,7 +85,7 @@ class HttpGet:
         """
         at = self._allowed(URL(url)) if _is_url(url) else None
         if at is None:
-            raise FetchError(f"{url!r} is no URL")
+            raise FetchError(f"{short(url)!r} is no URL")
         for _ in range(MAX_REDIRECTS + 1):
             async with self._answer(at, conditions.get(str(at), {})) as answer:
                 if answer.status not in _REDIRECTS:
@@ -104,10 +106,20 @@ class HttpGet:
         if isinstance(error, aiohttp.ClientPayloadError):
             return FetchError(f"{shown(url)} was cut off")
         if isinstance(error, aiohttp.ClientConnectorDNSError):
-            return FetchError(f"the host {url.host} is not known")
-        if isinstance(error, OSError):
-            return FetchError(f"{shown(url)}: {error.strerror or type(error).__name__}")
-        return FetchError(f"{shown(url)}: {type(error).__name__}")
+            return FetchError(f"the host {short(url.host or '')} is not known")
+        if isinstance(error, UnicodeError):
+            return FetchError(f"the host {short(url.host or '')} is no name that can be looked up")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return FetchError(f"{shown(url)}: the certificate of its server is not trusted")
+        if isinstance(error, ValueError):  # aiohttp.InvalidURL among them
+            return FetchError(f"{shown(url)} is no URL that can be fetched")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return FetchError(f"{shown(url)} answered with something that is not HTTP")
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            return FetchError(f"{shown(url)} closed the connection before it answered")
+        if isinstance(error, OSError) and error.strerror:
+            return FetchError(f"{shown(url)}: {short(error.strerror)}")
+        return FetchError(f"{shown(url)} cannot be fetched: the connection failed")
 
     @asynccontextmanager
     async def _answer(
@@ -134,7 +146,9 @@ class HttpGet:
 
 def shown(url: URL) -> str:
     """A URL for an error message: user, password and query may be secret."""
-    return str(url.with_user(None).with_query(None).with_fragment(None)) if url.host else str(url)
+    if url.host:
+        url = url.with_user(None).with_query(None).with_fragment(None)
+    return short(str(url))
 
 
 def _is_url(url: str) -> bool:

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from .errors import FetchError
+from .errors import FetchError, short
 from .spool import Spool
 
 
@@ -20,16 +20,16 @@ def open_local(url: str, media_dir: Path | None, max_bytes: int) -> Spool:
         raise FetchError("file: URLs are not allowed here (set MEDIA_DIR)")
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise FetchError(f"file: URLs name no other host than localhost, not {parts.netloc}")
+        raise FetchError(f"file: URLs name no other host than localhost, not {short(parts.netloc)}")
     try:
         root = media_dir.resolve(strict=True)
         path = (root / unquote(parts.path)).resolve(strict=True)
         if not path.is_relative_to(root):
-            raise FetchError(f"{unquote(parts.path)} is outside of MEDIA_DIR")
+            raise FetchError(f"{short(unquote(parts.path))} is outside of MEDIA_DIR")
         return _opened(path, max_bytes)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise FetchError(f"{unquote(parts.path)}: {why}") from error
+        raise FetchError(f"{short(unquote(parts.path))}: {why}") from error
 
 
 def _opened(path: Path, max_bytes: int) -> Spool:
@@ -41,4 +41,4 @@ def _opened(path: Path, max_bytes: int) -> Spool:
         return spool
     spool.close()
     why = f"is too large (at most {max_bytes} bytes)" if is_file else "is no file"
-    raise FetchError(f"{path.name} {why}")
+    raise FetchError(f"{short(path.name)} {why}")

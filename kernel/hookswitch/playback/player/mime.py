@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import DecodeError
+from .errors import DecodeError, short
 
 MAX_CHANNELS = 8
 
@@ -94,13 +94,13 @@ def parse(text: str) -> MimeType:
         return MimeType("", {})
     match = _TYPE.match(text)
     if not match:
-        raise DecodeError(f"{text!r} is no MIME type")
+        raise DecodeError(f"{short(text)!r} is no MIME type")
     parameters: dict[str, str] = {}
     at = match.end()
     while at < len(text):
         found = _PARAMETER.match(text, at)
         if not found:
-            raise DecodeError(f"{text!r} is no MIME type: see {text[at:]!r}")
+            raise DecodeError(f"{text[:100]!r} is no MIME type: see {text[at : at + 100]!r}")
         name, token, quoted = found.groups()
         if name:
             parameters[name.lower()] = token or re.sub(r"\\(.)", r"\1", quoted or "")
@@ -132,7 +132,6 @@ def _number(mime: MimeType, name: str, allowed: range) -> int:
     if text is None:
         raise DecodeError(f"{mime.name} needs a {name}, such as {mime.name};{name}=16000")
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) not in allowed:
-        raise DecodeError(
-            f"{mime.name}: {name} must be {allowed.start} to {allowed.stop - 1}, not {text!r}"
-        )
+        span = f"{allowed.start} to {allowed.stop - 1}"
+        raise DecodeError(f"{mime.name}: {name} must be {span}, not {short(text)!r}")
     return int(text)

@@ -34,9 +34,13 @@ class Spool:
 
     @property
     def identity(self) -> tuple[int, ...]:
-        """Of the file as it is on the disk now: which one, how long, and when it was written."""
+        """Of the file as it is on the disk now: which one, how long, and when it was written.
+
+        The time of writing can be put back, that of the last change cannot.
+        """
         status = os.fstat(self._fd)
-        return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        return (status.st_dev, status.st_ino, status.st_size, *times)
 
     def append(self, data: bytes) -> None:
         """Write; raises OSError, as when the disk is full."""

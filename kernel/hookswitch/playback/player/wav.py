@@ -1,18 +1,24 @@
-"""How to read a WAV that is still coming: with its first chunks, and no more than it needs.
+"""How to read a WAV by its header: one that is still coming, and any that is big-endian (RIFX).
 
 FFmpeg's demuxer first looks through 64 KB of PCM for another codec's bursts (IEC 61937), and
 through as much of other codecs for what their headers say already. Of a file that comes slowly that
-may be many seconds of sound.
+may be many seconds of sound; here it is the first chunks, and no more than they need. The samples
+of a RIFX that demuxer takes for little-endian: they would be heard as noise.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from typing import Literal
 
+from .errors import DecodeError
 from .formats import MOST_CHANNELS, RATES, Format
 from .spool import SpoolReader
 
-_DEMUXERS = {
+_Order = Literal["little", "big"]
+
+_LITTLE = {
     (1, 8): "u8",
     (1, 16): "s16le",
     (1, 24): "s24le",
@@ -24,15 +30,27 @@ _DEMUXERS = {
 }
 """By format tag and bits per sample (RFC 2361)."""
 
+_DEMUXERS: Mapping[_Order, Mapping[tuple[int, int], str]] = {
+    "little": _LITTLE,
+    "big": {key: name.replace("le", "be") for key, name in _LITTLE.items()},
+}
+
+_PCM = 1
 _EXTENSIBLE = 0xFFFE
 _MEDIA_SUBTYPE = bytes.fromhex("000000001000800000aa00389b71")
 """What follows the format tag in a GUID that stands for one."""
+
+_BIG_MEDIA_SUBTYPE = bytes.fromhex("00000010800000aa00389b71")
+"""The same where the GUID's own numbers are big-endian too, and its first one has four bytes."""
 
 _LAYOUTS = {1: "mono", 2: "stereo"}
 _FORMAT_SIZES = range(16, 65)
 
 _MOST_BEFORE = 1 << 16
 """Bytes before the samples, beyond which the other demuxer is as quick."""
+
+_MOST_CHUNKS = 1000
+"""Chunks before the samples of a file that the other demuxer cannot read."""
 
 _ENDLESS = 0x7FFFF000
 """Lengths from here on are of those who did not know them."""
@@ -47,19 +65,35 @@ _NO_LONGER = Format("wav", {"probesize": "1024", "max_size": "1024"})
 
 def find_format_of_coming(file: SpoolReader) -> Format:
     """How to read a WAV: if that suffices, its samples without the header."""
-    return _find_samples(file) or _NO_LONGER
+    return _find_samples(file, "little", _MOST_BEFORE) or _NO_LONGER
 
 
-def _find_samples(file: SpoolReader) -> Format | None:
-    """How to read a WAV's samples without its header; None if that does not suffice."""
+def find_format_of_rifx(file: SpoolReader) -> Format:
+    """How to read the samples of a big-endian WAV; raises DecodeError, and what reading raised."""
+    found = _find_samples(file, "big")
+    file.check()
+    if found is None:
+        raise DecodeError(
+            "the header of a RIFX (big-endian WAV) is damaged, or of a kind not played"
+        )
+    return found
+
+
+def _find_samples(file: SpoolReader, order: _Order, most: int | None = None) -> Format | None:
+    """How to read a WAV's samples without its header; None if that does not suffice.
+
+    ``most``: bytes before the samples.
+    """
     file.seek(12)
     layout: tuple[str, dict[str, str]] | None = None
     told_before: int | None = None
-    while file.tell() < _MOST_BEFORE:
+    for _ in range(_MOST_CHUNKS):
+        if most is not None and file.tell() >= most:
+            break
         header = _read(file, 8)
         if len(header) < 8:
             return None
-        name, size = header[:4], int.from_bytes(header[4:], "little")
+        name, size = header[:4], int.from_bytes(header[4:], order)
         if name == b"data":
             if layout is None:
                 return None
@@ -67,29 +101,41 @@ def _find_samples(file: SpoolReader) -> Format | None:
             return Format(*layout, start=file.tell(), length=known)
         after = file.tell() + size + size % 2
         if name == b"fmt ":
-            layout = _layout(_read(file, size)) if size in _FORMAT_SIZES else None
+            layout = _layout(_read(file, size), order) if size in _FORMAT_SIZES else None
             if layout is None:
                 return None
         elif name == b"ds64" and size in _DS64_SIZES:
-            told_before = int.from_bytes(_read(file, size)[8:16], "little") or None
+            told_before = int.from_bytes(_read(file, size)[8:16], order) or None
         file.seek(after)
     return None
 
 
-def _layout(chunk: bytes) -> tuple[str, dict[str, str]] | None:
+def _layout(chunk: bytes, order: _Order) -> tuple[str, dict[str, str]] | None:
     """The demuxer of bare samples, and what it is told, by the format chunk."""
     if len(chunk) < 16:
         return None
-    tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", chunk)
+    sign = {"little": "<", "big": ">"}[order]
+    tag, channels, rate, _, block, bits = struct.unpack_from(f"{sign}HHIIHH", chunk)
     mask = 0
-    if tag == _EXTENSIBLE and chunk[26:40] == _MEDIA_SUBTYPE:
-        mask, tag = struct.unpack_from("<IH", chunk, 20)
-    demuxer = _DEMUXERS.get((tag, bits))
+    if tag == _EXTENSIBLE and (subtype := _subtype(chunk[24:40], order)) is not None:
+        mask, tag = int.from_bytes(chunk[20:24], order), subtype
+    if tag == _PCM:  # fewer bits than their bytes hold are the upper ones
+        bits += -bits % 8
+    demuxer = _DEMUXERS[order].get((tag, bits))
     if demuxer is None or not 0 < channels <= MOST_CHANNELS or rate not in RATES:
         return None
     if block != channels * bits // 8:
         return None
     return demuxer, {"sample_rate": str(rate), "ch_layout": _channels(channels, mask)}
+
+
+def _subtype(guid: bytes, order: _Order) -> int | None:
+    """The format tag that a GUID stands for; None if it stands for none."""
+    if guid[2:] == _MEDIA_SUBTYPE:
+        return int.from_bytes(guid[:2], order)
+    if order == "big" and guid[4:] == _BIG_MEDIA_SUBTYPE:
+        return int.from_bytes(guid[:4], order)
+    return None
 
 
 def _channels(count: int, mask: int) -> str:
