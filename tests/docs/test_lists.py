@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -40,9 +41,9 @@ HOOKS = [
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
-def test_every_hook_is_documented_with_its_signature(hook: object) -> None:
-    name = hook.__name__  # type: ignore[attr-defined]
-    signature = str(inspect.signature(hook)).replace("'", "")  # type: ignore[arg-type]
+def test_every_hook_is_documented_with_its_signature(hook: FunctionType) -> None:
+    name = hook.__name__
+    signature = str(inspect.signature(hook)).replace("'", "")
     section = re.search(rf"^### {name}\n\n(.*?)(?=^##|\Z)", PLUGINS, re.DOTALL | re.MULTILINE)
     assert section is not None
     assert f"```python\ndef {name}{signature}\n```\n" in section[1]

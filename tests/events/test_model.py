@@ -130,9 +130,9 @@ def test_events_are_values() -> None:
     event = LegMuted(leg_id="l")
     assert event == LegMuted(leg_id="l")
     with pytest.raises(FrozenInstanceError):
-        event.leg_id = "other"  # type: ignore[misc]
+        event.leg_id = "other"  # type: ignore[misc]  # what is tried
     with pytest.raises(TypeError):
-        LegMuted()  # type: ignore[call-arg]
+        LegMuted()  # type: ignore[call-arg]  # what is tried
 
 
 def test_lanes() -> None:

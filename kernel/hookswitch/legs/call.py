@@ -31,7 +31,7 @@ class Call:
 
     def hang_up(self, reason: str) -> None:
         """End the call. Must lead to `Leg.disconnected`, whatever the peer does."""
-        raise NotImplementedError
+        raise NotImplementedError  # there is no transport that cannot, and no default that would
 
     def release(self) -> None:
         """The leg is over and its port closed: let go of everything. Called exactly once."""

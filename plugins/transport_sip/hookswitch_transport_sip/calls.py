@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from hookswitch.plugin import Call, Conflict, Leg, OperationFailed
 
@@ -193,8 +194,8 @@ class SipCall(Call):
         """To be called after anything was done with `dialogue`."""
         self._transport.signalling.settle()
 
-    def spawn(self, work: object) -> None:
-        self._transport.switch.spawn(work)  # type: ignore[arg-type]  # a coroutine
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._transport.switch.spawn(work)
 
     def _end(self, reason: str) -> None:
         self.spawn(self.leg.disconnected(reason))

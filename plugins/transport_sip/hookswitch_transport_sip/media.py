@@ -94,6 +94,8 @@ class CallMedia:
         self.discarded = 0
         """RTP packets that held no audio we understand, so far."""
         self._told_misunderstood = False
+        self._was_silent = False
+        """Whether silence was reported before the answer, when it does not count."""
         self._totals, self._key_life = Totals(), KeyLife()
         self.on_worn_keys: Callable[[], None] = _unheard
         """Called when the keys of SRTP should be replaced."""
@@ -259,6 +261,7 @@ class CallMedia:
             self._digits.ended(str(report.data["digit"]), "events", now)
         elif report.kind == "media_timeout":
             if not self._leg.is_answered:
+                self._was_silent = True
                 return  # nobody has to speak yet
             if self.text.heard_within(self._settings.rtp_timeout):
                 self._switch.spawn(self._wait_again())
@@ -285,11 +288,11 @@ class CallMedia:
 
     def answered(self) -> None:
         """To be called before the leg is: what silence there was in early media counts no more."""
-        if self._leg.state is LegState.EARLY_MEDIA:
+        if self._leg.state is LegState.EARLY_MEDIA or self._was_silent:
             self._switch.spawn(self._wait_again())
 
     async def _wait_again(self) -> None:
-        """Have the silence be measured anew, as of who writes and need not speak."""
+        """Have the silence be measured from now on."""
         agreed, port = self.agreed, self._leg.id
         if agreed is None or agreed.direction is not Direction.SENDRECV:
             return  # on hold meanwhile: nothing is measured

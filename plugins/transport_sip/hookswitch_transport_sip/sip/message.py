@@ -7,6 +7,7 @@ never fails in a typed view.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
@@ -24,7 +25,7 @@ _T = TypeVar("_T")
 _UINT = re.compile(r"[0-9]{1,9}")
 
 
-class Message:
+class Message(ABC):
     """What requests and responses share: header fields, a body, typed views."""
 
     __slots__ = ("_views", "body", "headers")
@@ -37,9 +38,9 @@ class Message:
         self._views: dict[str, tuple[object, Any]] = {}
 
     @property
+    @abstractmethod
     def start_line(self) -> str:
         """The first line, without its end."""
-        raise NotImplementedError
 
     def _view(self, name: str, parse: Callable[[str, str], _T]) -> _T:
         """Parse a single-valued field once; a later change of the field is noticed."""

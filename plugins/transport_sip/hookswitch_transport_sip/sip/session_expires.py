@@ -12,6 +12,8 @@ from .message import Message
 
 Role = Literal["uac", "uas"]
 
+_ROLES: dict[str, Role] = {"uac": "uac", "uas": "uas"}
+
 LEAST = 90
 """Seconds; Min-SE where nobody says it."""
 
@@ -30,7 +32,7 @@ class SessionExpires:
         """Read a value."""
         number, semicolon, rest = text.partition(";")
         role = (Params.parse(semicolon + rest, where).get("refresher") or "").lower()
-        return cls(_seconds(number, where), {"uac": "uac", "uas": "uas"}.get(role))  # type: ignore[arg-type]
+        return cls(_seconds(number, where), _ROLES.get(role))
 
     @classmethod
     def of(cls, message: Message) -> SessionExpires | None:

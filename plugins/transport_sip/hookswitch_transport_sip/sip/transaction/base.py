@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 
@@ -30,7 +31,7 @@ _LINGERING = (State.ACCEPTED, State.COMPLETED)
 """States that are only left for half a minute's silence: all has been said."""
 
 
-class Transaction:
+class Transaction(ABC):
     """One request with its responses; subclasses say what happens in each state."""
 
     def __init__(self, request: Request, hop: Hop, timers: Timers) -> None:
@@ -71,8 +72,9 @@ class Transaction:
             if self._armed.pop(name, None) is not None:
                 self._fired(name, now)
 
+    @abstractmethod
     def _fired(self, timer: str, now: float) -> None:
-        raise NotImplementedError
+        """The time of a timer has come."""
 
     def _send(self, data: bytes) -> None:
         self._outbox.append((data, self.hop))
@@ -110,13 +112,13 @@ class ClientTransaction(Transaction):
         self.user = user
         self._data = bytes(request)
 
+    @abstractmethod
     def start(self, now: float) -> None:
         """Send the request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive(self, response: Response, source: Hop, now: float) -> None:
         """Take a response that matched this transaction."""
-        raise NotImplementedError
 
     @property
     def is_unheard(self) -> bool:
@@ -150,13 +152,13 @@ class ServerTransaction(Transaction):
     def start(self, now: float) -> None:
         """Begin to wait for the user."""
 
+    @abstractmethod
     def receive(self, request: Request, source: Hop, now: float) -> None:
         """Take a retransmission, or the ACK of an INVITE."""
-        raise NotImplementedError
 
+    @abstractmethod
     def respond(self, response: Response, now: float) -> None:
         """Send the user's response."""
-        raise NotImplementedError
 
     def fail(self) -> None:
         """End after a transport error."""
