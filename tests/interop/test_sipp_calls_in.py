@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .client import Api, Events
-from .server import Server
+from .application import tidy_api
+from .client import Api, Events, events_of
+from .server import Server, serving
 from .sipp import sipp
 
 
@@ -53,6 +54,22 @@ async def test_early_media_then_answer(
         await events.wait("leg.connected", leg_id=leg)
         await events.ended(leg)
         await caller.succeeded()
+
+
+async def test_silence_counts_from_a_late_ack(tmp_path: Path) -> None:
+    with serving(tmp_path, RTP_TIMEOUT="0.2") as server:
+        async with (
+            events_of(server.url) as events,
+            tidy_api(server, events) as api,
+            sipp("caller_acknowledges_late.xml", tmp_path, target=server.sip_port) as caller,
+        ):
+            leg = (await events.wait("leg.ringing"))["leg_id"]
+            await api.post(f"/legs/{leg}/answer", 202)  # 0.4 s before it is acknowledged
+            await events.wait("leg.connected", leg_id=leg)
+            cdr = (await events.ended(leg))["cdr"]
+            await caller.succeeded()
+    assert cdr["reason"] == "rtp_timeout"
+    assert cdr["duration_answered"] >= 0.1
 
 
 @pytest.mark.parametrize(
